@@ -1,0 +1,48 @@
+"""What every channel kind offers."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from flowy_watch.core.check import Check
+from flowy_watch.core.message import Dialect, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a channel needs beside the words."""
+
+    outbox_id: str
+    """Unique and stable over every try: the identity of this notification on the other side."""
+    thread: str
+    """Stable over the life of an alert: what belongs together, such as `alert-12`."""
+    first: bool = True
+    """Nothing of this thread was delivered on this channel before."""
+    update_of: str = ""
+    """The remote id of the earlier message to bring up to date instead of posting; empty: post."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of delivery. `refused` are recipients that were refused for good while others got it."""
+
+    remote_id: str = ""
+    refused: tuple[str, ...] = ()
+
+
+class Channel(Protocol):
+    """A configured place where people are told.
+
+    `send` returns once the other side has taken the message, and else raises `Refused` (never try again), `TryLater`
+    (nothing was taken; with the other side's own wish where it has one) or `Doubtful` (it may have been taken). It
+    never retries by itself, never blocks longer than its timeout, and names no secret in what it raises.
+    """
+
+    name: str
+    dialect: Dialect
+
+    def send(self, message: Message, envelope: Envelope) -> Receipt: ...
+
+    def check(self) -> Iterable[Check]: ...
+
+    def close(self) -> None: ...

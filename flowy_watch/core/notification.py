@@ -1,0 +1,131 @@
+"""Who is told what: `plan` turns transitions into notifications, and says why where it does not."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from flowy_watch.core.alert import LIVES, Alert, Change, Ending, Life, Status, Transition
+from flowy_watch.core.finding import Severity
+from flowy_watch.core.silence import Silence
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which alerts go to which channels; an empty selector selects everything."""
+
+    channels: tuple[str, ...]
+    severities: frozenset[Severity] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    keys: tuple[str, ...] = ()
+
+    def takes(self, alert: Alert) -> bool:
+        finding = alert.finding
+        return (
+            (not self.severities or finding.severity in self.severities)
+            and (not self.kinds or finding.kind in self.kinds)
+            and (not self.keys or any(_is_key(finding.key_id or "", finding.key_name, p) for p in self.keys))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """The facts meant for one channel. With `withheld` it is only a line in the story: nobody is told, and why."""
+
+    channel: str
+    """Empty when no route takes the alert."""
+    change: Change
+    alert: Alert
+    created_at: datetime
+    owner: str = ""
+    quiet: bool = False
+    """Bring the earlier message up to date where the channel can, instead of posting a new one."""
+    withheld: str = ""
+    note: str = ""
+    """Why people hear of it now, where that is not plain from the change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    notifications: tuple[Notification, ...]
+    settled: tuple[Alert, ...]
+    """Alerts whose present level is told, or withheld for good: they are not planned again until they get worse."""
+
+
+Owners = Callable[[str, str], str]
+"""Key id and name to the owner to show; empty when nobody is named."""
+
+
+def plan(
+    transitions: Iterable[Transition],
+    waiting: Iterable[Alert],
+    *,
+    routes: Iterable[Route],
+    silences: Iterable[Silence],
+    owner_of: Owners,
+    now: datetime,
+) -> Plan:
+    """Decide, for each transition and each alert still waiting to be told, which channels hear of it.
+
+    `waiting` are open alerts whose level was never told and that did not change in this poll: once nothing silences
+    them any more, they are told. Every transition yields at least one notification, if only a withheld one.
+    """
+    routes, silences = tuple(routes), tuple(silences)
+    notifications: list[Notification] = []
+    settled: list[Alert] = []
+
+    def tell(alert: Alert, change: Change, *, withheld: str = "", quiet: bool = False, note: str = "") -> None:
+        owner = owner_of(alert.finding.key_id or "", alert.finding.key_name)
+        channels = _channels(routes, alert)
+        if not channels:
+            withheld = withheld or "no route takes it"
+        notifications.extend(
+            Notification(channel, change, alert, now, owner, quiet, withheld, note)
+            for channel in ([""] if withheld else channels)
+        )
+
+    for transition in transitions:
+        alert, change = transition.alert, transition.change
+        silence = _silenced(silences, alert, now)
+        if change is Change.RESOLVED:
+            tell(alert, change, withheld=_why_not_ended(alert, silence), quiet=_life(alert).ending is Ending.QUIET)
+        elif silence:
+            tell(alert, change, withheld=_silence_words(silence))
+        else:
+            tell(alert, change)
+            settled.append(alert)
+    for alert in waiting:
+        if alert.status is Status.OPEN and not _silenced(silences, alert, now):
+            tell(alert, Change.REPEATED, note="the silence that held this back has ended")
+            settled.append(alert)
+    return Plan(tuple(notifications), tuple(settled))
+
+
+def _life(alert: Alert) -> Life:
+    return LIVES.get(alert.finding.kind, Life())
+
+
+def _why_not_ended(alert: Alert, silence: Silence | None) -> str:
+    if not alert.told_level:
+        return "it was never told, so its end is no news"
+    if _life(alert).ending is Ending.NONE:
+        return "it ended by the calendar, which is no news"
+    return _silence_words(silence) if silence else ""
+
+
+def _silenced(silences: Iterable[Silence], alert: Alert, now: datetime) -> Silence | None:
+    return next((s for s in silences if s.covers(alert, at=now)), None)
+
+
+def _silence_words(silence: Silence) -> str:
+    by = f" by {silence.by}" if silence.by else ""
+    return f"silence {silence.id} on {silence.pattern}{by} until {silence.until:%Y-%m-%d %H:%M} UTC"
+
+
+def _channels(routes: Iterable[Route], alert: Alert) -> list[str]:
+    """Each channel once, in the order of the routes."""
+    return list(dict.fromkeys(channel for route in routes if route.takes(alert) for channel in route.channels))
+
+
+def _is_key(key_id: str, name: str, pattern: str) -> bool:
+    return bool(key_id) and (fnmatchcase(name, pattern) or fnmatchcase(key_id, pattern))

@@ -1,0 +1,118 @@
+"""What a source says about keys: snapshots, readings, and the cap day they belong to."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
+
+from flowy_watch.core.redact import redact
+
+Microcredits: TypeAlias = int
+"""Credits as exact integers; one credit is 1,000,000 of them."""
+
+CREDIT: Microcredits = 1_000_000
+MOST: Microcredits = 9 * 10**18  # what a signed 64-bit column holds: nine million million credits
+
+DAY = timedelta(days=1)
+CLOSING = timedelta(minutes=1)  # a day whose last poll is older than this at 00:00 UTC has a hole at its end
+
+
+class KeyStatus(StrEnum):
+    ACTIVE = "active"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+class Snapshot(NamedTuple):
+    """One key's counters at one moment.
+
+    A named tuple and not a dataclass like the other values: 10,000 are made in every poll, and a frozen
+    dataclass of this width costs six times as much to make.
+    """
+
+    key_id: str
+    name: str
+    taken_at: datetime
+    spent: Microcredits
+    """Since 00:00 UTC of the day of `taken_at`."""
+    last_used_at: datetime | None = None
+    daily_cap: Microcredits | None = None
+    status: KeyStatus = KeyStatus.ACTIVE
+    rate_limit: int | None = None
+    """Requests per minute; None is Flowy's default."""
+    created_at: datetime | None = None
+    last_four: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A key that was listed but could not be believed, and why."""
+
+    key_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one pull of a source brought. `snapshots` holds each key once."""
+
+    taken_at: datetime
+    snapshots: tuple[Snapshot, ...]
+    balance: Microcredits | None = None
+    workspace_name: str | None = None
+    skipped: tuple[Skipped, ...] = ()
+    clock_offset: timedelta | None = None
+    """The source's clock minus ours; None when it does not tell the time."""
+
+
+def day_of(at: datetime) -> date:
+    """The cap day: the UTC day."""
+    return at.astimezone(UTC).date()
+
+
+def day_start(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def next_reset(at: datetime) -> datetime:
+    """The next 00:00 UTC strictly after `at`."""
+    return day_start(day_of(at) + DAY)
+
+
+def credits_to_micro(credits_used: float | int) -> Microcredits:
+    """Credits to micro-credits, exactly for integers and to the nearest micro-credit for fractions.
+
+    Raises ValueError for anything that is no amount: NaN, infinite, negative, or beyond what a column holds.
+    """
+    if isinstance(credits_used, bool) or not isinstance(credits_used, int | float):
+        raise ValueError(f"is {_type_name(credits_used)}, not a number")
+    if not 0 <= credits_used <= MOST // CREDIT:  # false for NaN too
+        raise ValueError("is not an amount of credits (negative, not finite, or absurdly large)")
+    if isinstance(credits_used, int):
+        return credits_used * CREDIT
+    return round(credits_used * CREDIT)
+
+
+def _type_name(value: object) -> str:
+    names: dict[type, str] = {str: "text", bool: "true/false", list: "a list", dict: "an object", type(None): "null"}
+    return names.get(type(value), type(value).__name__)
+
+
+_SPACES = re.compile(r"\s+")
+_LONGEST_NAME = 200
+_JOINER = "\u200d"  # holds emoji together; every other invisible character goes
+_INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn")
+
+
+def clean_name(raw: str) -> str:
+    """A name from elsewhere made harmless for every place it can land in.
+
+    One line, no control, bidi or other invisible characters, no secret, at most 200 characters. What a single
+    channel must escape (Slack's `&<>`, HTML) stays: that is the channel's business.
+    """
+    spaced = _SPACES.sub(" ", raw[: 4 * _LONGEST_NAME])
+    visible = "".join(c for c in spaced if c == _JOINER or unicodedata.category(c) not in _INVISIBLE)
+    name = redact(visible.strip())
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"

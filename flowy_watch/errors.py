@@ -1,0 +1,51 @@
+"""Every exception of ours: what happened to what, whether trying again helps, and never a secret."""
+
+from datetime import timedelta
+
+
+class FlowyWatchError(Exception):
+    """One clear line for the person at the terminal; the base of all others."""
+
+
+class SettingsError(FlowyWatchError):
+    """The configuration is wrong. Names the option, never shows its value."""
+
+
+class SourceError(FlowyWatchError):
+    """Usage could not be read, or not believed. Nothing of that reading is stored."""
+
+
+class CredentialRefused(SourceError):
+    """The source refuses our credential: no retry helps until a person replaces it."""
+
+
+class StoreError(FlowyWatchError):
+    """The database could not be opened, is newer than this version, or refused a write."""
+
+
+class AlreadyRunning(FlowyWatchError):
+    """Another daemon watches this database."""
+
+
+class NotFound(FlowyWatchError):
+    """No such alert, silence, key or channel."""
+
+
+class ChannelError(FlowyWatchError):
+    """A notification did not get through."""
+
+
+class Refused(ChannelError):
+    """Refused for good: the same message will be refused again. A person must change something."""
+
+
+class TryLater(ChannelError):
+    """Not now. `retry_after` is the other side's own wish, obeyed to the second; None leaves the pause to us."""
+
+    def __init__(self, reason: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Doubtful(ChannelError):
+    """The bytes left and no answer came: it may have arrived. Settled before any resend where the channel can."""
