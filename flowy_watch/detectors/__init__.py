@@ -1,0 +1,23 @@
+"""The rules. A new one is a file here and a line in `DETECTORS`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flowy_watch.detectors.balance import BalanceDetector
+from flowy_watch.detectors.base import Detector, KeyRules, View
+from flowy_watch.detectors.blind import BlindDetector
+from flowy_watch.detectors.cap import CapDetector
+from flowy_watch.detectors.last_used import LastUsedDetector
+from flowy_watch.detectors.safeguard import SafeguardDetector
+from flowy_watch.detectors.spike import SpikeDetector
+
+DETECTORS: dict[str, Callable[[Any], Detector]] = {
+    "cap": CapDetector,
+    "spike": SpikeDetector,
+    "last_used": LastUsedDetector,
+    "balance": BalanceDetector,
+    "safeguard": SafeguardDetector,
+    "blind": BlindDetector,
+}
+
+__all__ = ["DETECTORS", "Detector", "KeyRules", "View"]

@@ -1,0 +1,157 @@
+"""One key's snapshots, oldest first, kept as the few sums that detectors ask of them."""
+
+from collections import deque
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from flowy_watch.core.baseline import Baseline, hour_number
+from flowy_watch.core.usage import CREDIT, KeyStatus, Microcredits, Snapshot, day_of, day_start
+
+_MARK_EVERY = 150.0  # seconds; closer polls need no mark of their own
+_MARKS_FOR = 2.6 * 3600.0
+_LONGEST_GAP = 2 * 3600.0  # spend over a longer gap cannot be given to an hour
+
+
+class History:
+    """What is known of one key: O(1) to add a snapshot, O(1) memory.
+
+    Mutable, unlike other values: a poll adds to 10,000 of them, and a failed transaction throws them all away.
+    """
+
+    __slots__ = (
+        "_hour",
+        "_hour_spent",
+        "_hour_whole",
+        "_marks",
+        "baseline",
+        "first_at",
+        "latest",
+        "moved_at",
+        "previous",
+        "revoked_at",
+        "still_for",
+        "total",
+    )
+
+    def __init__(self, snapshot: Snapshot, baseline: Baseline | None = None) -> None:
+        self.baseline = baseline or Baseline()
+        self.first_at = snapshot.taken_at
+        self.latest = snapshot
+        self.previous: Snapshot | None = None
+        self.total: Microcredits = 0
+        """Credits seen to be spent since the first snapshot."""
+        self.revoked_at = snapshot.taken_at if snapshot.status is KeyStatus.REVOKED else None
+        """When the key was first seen revoked, this time round."""
+        self.moved_at = snapshot.last_used_at or snapshot.created_at or snapshot.taken_at
+        """The last sign of use: `last_used_at`, or the poll that saw spend where that is not known."""
+        self.still_for: timedelta | None = None
+        """How long the key had lain still when this poll saw it move; None when it did not move."""
+        seconds = snapshot.taken_at.timestamp()
+        self._marks: deque[tuple[float, Microcredits]] = deque([(seconds, 0)])
+        self._hour = int(seconds) // 3600
+        self._hour_spent = 0.0
+        self._hour_whole = False  # the first hour was not seen from its start
+
+    def add(self, snapshot: Snapshot, *, learn: bool = True) -> Microcredits:
+        """Take in the next snapshot and return the spend seen since the one before.
+
+        A counter that went back within a day starts again from where it is now; over midnight only what the new
+        day shows is counted, since the rest of the old one was not seen.
+        """
+        before = self.latest
+        same_day = before.taken_at.date() == snapshot.taken_at.date()
+        spent = snapshot.spent - before.spent if same_day else snapshot.spent
+        if spent < 0:
+            spent = 0
+        self.previous, self.latest = before, snapshot
+        self.total += spent
+        self._note_use(before, snapshot, spent)
+        if snapshot.status is not before.status:
+            self.revoked_at = snapshot.taken_at if snapshot.status is KeyStatus.REVOKED else None
+        seconds = snapshot.taken_at.timestamp()
+        if learn:
+            self._learn(before.taken_at.timestamp(), seconds, spent / CREDIT)
+        marks = self._marks
+        if seconds - marks[-1][0] >= _MARK_EVERY:
+            marks.append((seconds, self.total))
+            while marks[1][0] <= seconds - _MARKS_FOR:
+                marks.popleft()
+        return spent
+
+    def _note_use(self, before: Snapshot, now: Snapshot, spent: Microcredits) -> None:
+        self.still_for = None
+        if now.last_used_at is not None:
+            if before.last_used_at is None or now.last_used_at > before.last_used_at:
+                self._moved(now.last_used_at)
+        elif spent:
+            self._moved(now.taken_at)
+
+    def _moved(self, at: datetime) -> None:
+        self.still_for = max(at - self.moved_at, timedelta(0))
+        self.moved_at = max(at, self.moved_at)
+
+    def _learn(self, start: float, end: float, spent: float) -> None:
+        """Give the spend between two polls to the hours it fell in, evenly; finished hours go to the baseline."""
+        if end - start > _LONGEST_GAP:
+            self._hour, self._hour_spent, self._hour_whole = int(end) // 3600, 0.0, False
+            return
+        last = int(end) // 3600
+        while self._hour < last:
+            boundary = (self._hour + 1) * 3600.0
+            share = spent * (boundary - start) / (end - start) if end > start else 0.0
+            if self._hour_whole:
+                self.baseline.learn(self._hour, self._hour_spent + share)
+            start, spent = boundary, spent - share
+            self._hour, self._hour_spent, self._hour_whole = self._hour + 1, 0.0, True
+        self._hour_spent += spent
+
+    def spent_within(self, span: timedelta) -> Microcredits:
+        """Spend seen in the last `span` (at most two and a half hours), by straight lines between polls."""
+        seconds = self.latest.taken_at.timestamp()
+        return self.total - self._total_at(seconds - span.total_seconds())
+
+    def watched_for(self, most: timedelta) -> timedelta:
+        """How much of the last `most` has been watched at all."""
+        return min(most, timedelta(seconds=self.latest.taken_at.timestamp() - self._marks[0][0]))
+
+    def per_hour(self, span: timedelta = timedelta(minutes=30)) -> Microcredits:
+        """The pace of the last `span`, or of what was watched of it; 0 before the second poll."""
+        watched = self.watched_for(span)
+        if watched < timedelta(seconds=30):
+            return 0
+        return int(self.spent_within(watched) * (timedelta(hours=1) / watched))
+
+    def _total_at(self, seconds: float) -> Microcredits:
+        marks = self._marks
+        if seconds <= marks[0][0]:
+            return marks[0][1]
+        for (t0, v0), (t1, v1) in pairwise(reversed([*marks, (self.latest.taken_at.timestamp(), self.total)])):
+            if t1 <= seconds:  # reversed: (t0, v0) is the later one
+                return v1 + int((v0 - v1) * (seconds - t1) / (t0 - t1)) if t0 > t1 else v1
+        return marks[0][1]
+
+    @property
+    def hour(self) -> int:
+        return hour_number(self.latest.taken_at)
+
+    @property
+    def seen_today_from(self) -> datetime:
+        """The start of the cap day of the latest snapshot."""
+        return day_start(day_of(self.latest.taken_at))
+
+
+def stale_counter(before: Snapshot, now: Snapshot) -> bool:
+    """Whether `now` repeats yesterday's counter after 00:00 UTC: an answer from a cache, not a day's spend.
+
+    Only believed in the first half hour of a day and when `last_used_at` shows no use in it; later the same figure
+    can be honest.
+    """
+    midnight = day_start(day_of(now.taken_at))
+    return (
+        now.spent > 0
+        and now.spent == before.spent
+        and before.taken_at < midnight
+        and now.taken_at - midnight < timedelta(minutes=30)
+        and now.last_used_at is not None
+        and now.last_used_at < midnight
+    )

@@ -1,0 +1,62 @@
+"""When a key is expected to be used: declared hours of the week in somebody's own zone."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, time
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_FORM = re.compile(
+    r"(?P<first>[A-Za-z]{3})(?:-(?P<last>[A-Za-z]{3}))?\s+(?P<start>\d\d:\d\d)-(?P<end>\d\d:\d\d)(?:\s+(?P<zone>\S+))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """`Mon-Fri 07:00-20:00 Europe/Madrid`; the end may be 24:00, and before the start, for a span over midnight."""
+
+    text: str
+    days: frozenset[int]
+    start: time
+    end: time
+    zone: ZoneInfo
+
+    @classmethod
+    def parse(cls, text: str) -> "Hours":
+        """Raises ValueError saying which part is wrong."""
+        match = _FORM.fullmatch(text.strip())
+        if not match:
+            raise ValueError('must look like "Mon-Fri 07:00-20:00 Europe/Madrid"')
+        first = _weekday(match["first"])
+        span = (_weekday(match["last"]) - first) % 7 + 1 if match["last"] else 1
+        try:
+            zone = ZoneInfo(match["zone"] or "UTC")
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("names no known time zone") from error
+        start, end = _clock(match["start"]), _clock(match["end"])
+        return cls(text.strip(), frozenset((first + n) % 7 for n in range(span)), start, end, zone)
+
+    def cover(self, at: datetime) -> bool:
+        local = at.astimezone(self.zone)
+        clock = local.time()
+        if self.start < self.end or self.end == time():
+            return local.weekday() in self.days and self.start <= clock and (self.end == time() or clock < self.end)
+        if clock >= self.start:
+            return local.weekday() in self.days
+        return clock < self.end and (local.weekday() - 1) % 7 in self.days
+
+
+def _weekday(word: str) -> int:
+    try:
+        return _DAYS.index(word.lower())
+    except ValueError:
+        raise ValueError("names days as Mon, Tue, Wed, Thu, Fri, Sat, Sun") from None
+
+
+def _clock(text: str) -> time:
+    if text == "24:00":
+        return time()
+    try:
+        return time.fromisoformat(text)
+    except ValueError:
+        raise ValueError("has a time that is no time of day") from None

@@ -1,0 +1,70 @@
+"""The workspace as a whole: its balance, what it burns, and how well it can be seen."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from flowy_watch.core.usage import DAY, Microcredits, day_of, day_start
+
+_FULL_DAYS = 7
+
+
+@dataclass(slots=True)
+class WorkspaceHistory:
+    """Balance and total spend over days. Mutable like `History`, and for the same reason."""
+
+    balance: Microcredits | None = None
+    balance_at: datetime | None = None
+    highest_balance: Microcredits = 0
+    """Over the time that raw snapshots are kept: what a full purse looked like."""
+    day_totals: dict[date, Microcredits] = field(default_factory=dict)
+    moved_at: datetime | None = None
+    """When any key, counter or the balance last changed."""
+    longest_still: timedelta = timedelta(0)
+    first_at: datetime | None = None
+
+    def add(self, at: datetime, total: Microcredits, balance: Microcredits | None, *, moved: bool) -> None:
+        self.first_at = self.first_at or at
+        self.day_totals[day_of(at)] = total
+        for old in [d for d in self.day_totals if d < day_of(at) - 2 * _FULL_DAYS * DAY]:
+            del self.day_totals[old]
+        if balance is not None:
+            moved = moved or balance != self.balance
+            self.balance, self.balance_at = balance, at
+            self.highest_balance = max(self.highest_balance, balance)
+        if self.moved_at is None:
+            self.moved_at = at
+        elif moved:
+            self.longest_still = max(self.longest_still, at - self.moved_at)
+            self.moved_at = at
+
+    def burn_per_day(self, at: datetime) -> Microcredits | None:
+        """Expected spend per day: the mean of up to seven past days, or today's pace while fewer than three are known.
+
+        None when neither says anything: no past days, and less than an hour of today.
+        """
+        today = day_of(at)
+        past = [self.day_totals[d] for n in range(1, _FULL_DAYS + 1) if (d := today - n * DAY) in self.day_totals]
+        if len(past) >= 3:
+            return sum(past) // len(past)
+        elapsed = at - day_start(today)
+        if elapsed < timedelta(hours=1):
+            return sum(past) // len(past) if past else None
+        so_far = int(self.day_totals.get(today, 0) * (DAY / elapsed))
+        return (sum(past) + so_far) // (len(past) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the last polls went, the present one included."""
+
+    good: bool
+    failures: int = 0
+    """Polls in a row, up to now, that were not good."""
+    last_good_at: datetime | None = None
+    first_failure_at: datetime | None = None
+    reason: str = ""
+    refused: bool = False
+    """The credential was refused: waiting will not help."""
+    clock_offset: timedelta | None = None
+    skewed: int = 0
+    """Polls in a row in which the source's clock and ours were further apart than tolerated."""
