@@ -3,6 +3,7 @@
 from collections import deque
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 from flowy_watch.core.baseline import Baseline, hour_number
 from flowy_watch.core.usage import CREDIT, KeyStatus, Microcredits, Snapshot, day_of, day_start
@@ -52,7 +53,7 @@ class History:
         self._hour_spent = 0.0
         self._hour_whole = False  # the first hour was not seen from its start
 
-    def add(self, snapshot: Snapshot, *, learn: bool = True) -> Microcredits:
+    def add(self, snapshot: Snapshot) -> Microcredits:
         """Take in the next snapshot and return the spend seen since the one before.
 
         A counter that went back within a day starts again from where it is now; over midnight only what the new
@@ -69,8 +70,7 @@ class History:
         if snapshot.status is not before.status:
             self.revoked_at = snapshot.taken_at if snapshot.status is KeyStatus.REVOKED else None
         seconds = snapshot.taken_at.timestamp()
-        if learn:
-            self._learn(before.taken_at.timestamp(), seconds, spent / CREDIT)
+        self._learn(before.taken_at.timestamp(), seconds, spent / CREDIT)
         marks = self._marks
         if seconds - marks[-1][0] >= _MARK_EVERY:
             marks.append((seconds, self.total))
@@ -134,10 +134,42 @@ class History:
     def hour(self) -> int:
         return hour_number(self.latest.taken_at)
 
-    @property
-    def seen_today_from(self) -> datetime:
-        """The start of the cap day of the latest snapshot."""
-        return day_start(day_of(self.latest.taken_at))
+    def dump(self) -> dict[str, Any]:
+        """All but the baseline, as JSON can hold it; `load` makes a history of it that goes on as this one would."""
+        return {
+            "latest": [v.isoformat() if isinstance(v, datetime) else v for v in self.latest],
+            "first_at": self.first_at.isoformat(),
+            "moved_at": self.moved_at.isoformat(),
+            "revoked_at": self.revoked_at and self.revoked_at.isoformat(),
+            "total": self.total,
+            "marks": list(self._marks),
+            "hour": [self._hour, self._hour_spent, self._hour_whole],
+        }
+
+    @classmethod
+    def load(cls, state: dict[str, Any], baseline: Baseline) -> "History":
+        """Raises KeyError, TypeError or ValueError when `state` is not of this version's making."""
+        key_id, name, taken_at, spent, used_at, cap, status, rate, created_at, last_four = state["latest"]
+        latest = Snapshot(
+            key_id,
+            name,
+            datetime.fromisoformat(taken_at),
+            spent,
+            used_at and datetime.fromisoformat(used_at),
+            cap,
+            KeyStatus(status),
+            rate,
+            created_at and datetime.fromisoformat(created_at),
+            last_four,
+        )
+        history = cls(latest, baseline)
+        history.first_at = datetime.fromisoformat(state["first_at"])
+        history.moved_at = datetime.fromisoformat(state["moved_at"])
+        history.revoked_at = state["revoked_at"] and datetime.fromisoformat(state["revoked_at"])
+        history.total = state["total"]
+        history._marks = deque((at, total) for at, total in state["marks"])
+        history._hour, history._hour_spent, history._hour_whole = state["hour"]
+        return history
 
 
 def stale_counter(before: Snapshot, now: Snapshot) -> bool:

@@ -1,7 +1,7 @@
 """Who is told what: `plan` turns transitions into notifications, and says why where it does not."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -43,6 +43,8 @@ class Notification:
     withheld: str = ""
     note: str = ""
     """Why people hear of it now, where that is not plain from the change."""
+    also: tuple[str, ...] = ()
+    """Titles of other alerts of the same key that opened or grew in the same poll and are told with this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,13 @@ def plan(
     """Decide, for each transition and each alert still waiting to be told, which channels hear of it.
 
     `waiting` are open alerts whose level was never told and that did not change in this poll: once nothing silences
-    them any more, they are told. Every transition yields at least one notification, if only a withheld one.
+    them any more, they are told. Every transition yields at least one notification, if only a withheld one. What
+    opened or grew for one key in one poll is one message per channel, under its worst alert.
     """
     routes, silences = tuple(routes), tuple(silences)
     notifications: list[Notification] = []
     settled: list[Alert] = []
+    news: list[Transition] = []
 
     def tell(alert: Alert, change: Change, *, withheld: str = "", quiet: bool = False, note: str = "") -> None:
         owner = owner_of(alert.finding.key_id or "", alert.finding.key_name)
@@ -92,13 +96,39 @@ def plan(
         elif silence:
             tell(alert, change, withheld=_silence_words(silence))
         else:
-            tell(alert, change)
-            settled.append(alert)
+            news.append(transition)
+    for transition in sorted(news, key=_worst_first):
+        tell(transition.alert, transition.change)
+        settled.append(transition.alert)
     for alert in waiting:
         if alert.status is Status.OPEN and not _silenced(silences, alert, now):
             tell(alert, Change.REPEATED, note="the silence that held this back has ended")
             settled.append(alert)
-    return Plan(tuple(notifications), tuple(settled))
+    return Plan(_one_per_key(notifications), tuple(settled))
+
+
+def _worst_first(transition: Transition) -> tuple[int, bool, str]:
+    """By severity; of equals the cap first: it says exactly how much is left."""
+    finding = transition.alert.finding
+    return -finding.severity, finding.kind != "cap", finding.fingerprint
+
+
+def _one_per_key(notifications: Iterable[Notification]) -> tuple[Notification, ...]:
+    """Fold news of one key for one channel into the first, which is the worst."""
+    out: list[Notification] = []
+    first: dict[tuple[str, str], int] = {}
+    for notification in notifications:
+        place = notification.channel, notification.alert.finding.key_id or ""
+        if notification.withheld or notification.change is Change.RESOLVED or not place[1]:
+            out.append(notification)
+        elif place not in first:
+            first[place] = len(out)
+            out.append(notification)
+        else:
+            lead = out[first[place]]
+            out[first[place]] = replace(lead, also=(*lead.also, notification.alert.finding.title))
+            out.append(replace(notification, withheld=f"told with alert {lead.alert.id}, which is about the same key"))
+    return tuple(out)
 
 
 def _life(alert: Alert) -> Life:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from flowy_watch.core.usage import DAY, Microcredits, day_of, day_start
 
@@ -36,6 +37,31 @@ class WorkspaceHistory:
         elif moved:
             self.longest_still = max(self.longest_still, at - self.moved_at)
             self.moved_at = at
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON can hold it, for `load`."""
+        return {
+            "balance": self.balance,
+            "balance_at": self.balance_at and self.balance_at.isoformat(),
+            "highest_balance": self.highest_balance,
+            "day_totals": {day.isoformat(): total for day, total in self.day_totals.items()},
+            "moved_at": self.moved_at and self.moved_at.isoformat(),
+            "longest_still": self.longest_still.total_seconds(),
+            "first_at": self.first_at and self.first_at.isoformat(),
+        }
+
+    @classmethod
+    def load(cls, state: dict[str, Any]) -> "WorkspaceHistory":
+        """Raises KeyError, TypeError or ValueError when `state` is not of this version's making."""
+        return cls(
+            balance=state["balance"],
+            balance_at=state["balance_at"] and datetime.fromisoformat(state["balance_at"]),
+            highest_balance=state["highest_balance"],
+            day_totals={date.fromisoformat(day): total for day, total in state["day_totals"].items()},
+            moved_at=state["moved_at"] and datetime.fromisoformat(state["moved_at"]),
+            longest_still=timedelta(seconds=state["longest_still"]),
+            first_at=state["first_at"] and datetime.fromisoformat(state["first_at"]),
+        )
 
     def burn_per_day(self, at: datetime) -> Microcredits | None:
         """Expected spend per day: the mean of up to seven past days, or today's pace while fewer than three are known.

@@ -1,0 +1,74 @@
+"""What is known between polls: every key's history and the workspace's, moved forward one reading at a time."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from flowy_watch.core.history import History, stale_counter
+from flowy_watch.core.usage import Reading, Skipped, Snapshot, day_of
+from flowy_watch.core.workspace import WorkspaceHistory
+
+_FORGET_AFTER = timedelta(hours=24)
+
+
+class Watch:
+    """Histories by key id. Live polls, replays and backtests all move it by `add`, so they see the same.
+
+    Mutable, like the histories it holds; whoever's transaction fails throws it away and reads it again.
+    """
+
+    def __init__(self) -> None:
+        self.histories: dict[str, History] = {}
+        self.workspace = WorkspaceHistory()
+        self.taken_at: datetime | None = None
+        """The latest reading."""
+        self.listed_before = False
+        """Whether a live poll has listed this workspace's keys: only then is an unknown key a new key."""
+
+    def add(self, reading: Reading) -> frozenset[str]:
+        """Take in a reading and return the ids never seen before. Readings must come in the order of time."""
+        at, moved, new = reading.taken_at, False, []
+        histories = self.histories
+        for snapshot in reading.snapshots:
+            history = histories.get(snapshot.key_id)
+            if history is None:
+                histories[snapshot.key_id] = History(snapshot)
+                new.append(snapshot.key_id)
+                moved = True
+            elif history.add(snapshot) or history.still_for is not None:
+                moved = True
+        self._add_workspace(reading, moved=moved)
+        self.taken_at = at
+        return frozenset(new)
+
+    def _add_workspace(self, reading: Reading, *, moved: bool) -> None:
+        today = day_of(reading.taken_at)
+        total = sum(
+            history.latest.spent
+            for history in self.histories.values()
+            if history.latest.taken_at is reading.taken_at or day_of(history.latest.taken_at) == today
+        )
+        self.workspace.add(reading.taken_at, total, reading.balance, moved=moved)
+
+    def believable(self, reading: Reading) -> tuple[tuple[Snapshot, ...], tuple[Skipped, ...]]:
+        """The snapshots that can be true after what is known, and those that cannot, with why."""
+        midnight_passed = self.taken_at is not None and day_of(self.taken_at) != day_of(reading.taken_at)
+        if not midnight_passed:
+            return reading.snapshots, ()
+        stale = {
+            snapshot.key_id
+            for snapshot in reading.snapshots
+            if (history := self.histories.get(snapshot.key_id)) and stale_counter(history.latest, snapshot)
+        }
+        kept = tuple(snapshot for snapshot in reading.snapshots if snapshot.key_id not in stale)
+        return kept, tuple(
+            Skipped(key_id, "still shows yesterday's counter after 00:00 UTC") for key_id in sorted(stale)
+        )
+
+    def missing(self, listed: Iterable[Snapshot], at: datetime) -> list[str]:
+        """Ids of keys seen within the last 24 hours that a list should still hold and does not."""
+        ids = {snapshot.key_id for snapshot in listed}
+        return [
+            key_id
+            for key_id, history in self.histories.items()
+            if key_id not in ids and at - history.latest.taken_at < _FORGET_AFTER
+        ]

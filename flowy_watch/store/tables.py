@@ -1,0 +1,180 @@
+"""The tables. Columns of credits hold integers of micro-credits and say so."""
+
+from datetime import date, datetime
+
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Text, text
+from sqlmodel import Field, SQLModel
+
+BIG = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits on both; SQLite counts up only for columns of type INTEGER."""
+
+
+class Poll(SQLModel, table=True):
+    """One try to read usage, good or not. Imported snapshots belong to polls of kind `import`."""
+
+    __tablename__ = "polls"
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    kind: str
+    taken_at: datetime = Field(index=True)
+    outcome: str
+    reason: str = Field(default="", sa_type=Text)
+    refused: bool = False
+    keys: int = 0
+    skipped: int = 0
+    clock_offset_seconds: float | None = None
+
+
+class Key(SQLModel, table=True):
+    """A key ever seen. `key_no` is our short number for it; `key_id` is the source's."""
+
+    __tablename__ = "keys"
+
+    key_no: int | None = Field(default=None, primary_key=True)
+    key_id: str = Field(unique=True, sa_type=Text)
+    name: str = Field(sa_type=Text)
+    last_four: str = ""
+    created_at: datetime | None = None
+    first_seen_at: datetime
+
+
+class SnapshotRow(SQLModel, table=True):
+    """One key's counters in one poll; `taken_at` is the poll's.
+
+    Clustered by poll: a poll appends, whatever the number of keys. One key's rows are found through the polls of a
+    span, one look-up each.
+    """
+
+    __tablename__ = "snapshots"
+    __table_args__ = {"sqlite_with_rowid": False}  # SQLAlchemy's form
+
+    poll_id: int = Field(sa_column=Column(BIG, ForeignKey("polls.id", ondelete="CASCADE"), primary_key=True))
+    key_no: int = Field(foreign_key="keys.key_no", primary_key=True)
+    spent_microcredits: int = Field(sa_type=BigInteger)
+    daily_cap_microcredits: int | None = Field(default=None, sa_type=BigInteger)
+    last_used_at: datetime | None = None
+    status: str
+    rate_limit_per_minute: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class DailySnapshot(SQLModel, table=True):
+    """One key's UTC day. While the day runs, the latest poll's figures; `complete` once a poll closed it."""
+
+    __tablename__ = "daily_snapshots"
+    __table_args__ = {"sqlite_with_rowid": False}  # SQLAlchemy's form
+
+    day: date = Field(primary_key=True)
+    key_no: int = Field(foreign_key="keys.key_no", primary_key=True)
+    spent_microcredits: int = Field(sa_type=BigInteger)
+    daily_cap_microcredits: int | None = Field(default=None, sa_type=BigInteger)
+    last_used_at: datetime | None = None
+    status: str
+    polls: int
+    last_taken_at: datetime
+    complete: bool
+
+
+class Balance(SQLModel, table=True):
+    __tablename__ = "balances"
+
+    taken_at: datetime = Field(primary_key=True)
+    balance_microcredits: int = Field(sa_type=BigInteger)
+
+
+class HistoryState(SQLModel, table=True):
+    """Where a key's history stood at `as_of`, so that a start replays an hour of polls and not five weeks.
+
+    `key_no` 0 is the workspace. Everything here can be made again from the snapshots.
+    """
+
+    __tablename__ = "history_states"
+
+    key_no: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    as_of: datetime
+    state: str = Field(sa_type=Text)
+    baseline: bytes = Field(sa_type=LargeBinary)
+
+
+class AlertRow(SQLModel, table=True):
+    __tablename__ = "alerts"
+    __table_args__ = (
+        Index(
+            "one_unresolved_alert_per_fingerprint",
+            "fingerprint",
+            unique=True,
+            sqlite_where=text("status <> 'resolved'"),
+            postgresql_where=text("status <> 'resolved'"),
+        ),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    fingerprint: str = Field(sa_type=Text)
+    kind: str
+    key_id: str | None = Field(default=None, sa_type=Text)
+    key_name: str = Field(default="", sa_type=Text)
+    severity: str
+    status: str = Field(index=True)
+    level: int
+    told_level: int = 0
+    title: str = Field(sa_type=Text)
+    opened_at: datetime
+    last_seen_at: datetime
+    resolved_at: datetime | None = None
+    acknowledged_by: str = Field(default="", sa_type=Text)
+    acknowledged_until: datetime | None = None
+    finding: str = Field(sa_type=Text)
+
+
+class TransitionRow(SQLModel, table=True):
+    """What happened to an alert, by a poll or a person. Only ever added to."""
+
+    __tablename__ = "transitions"
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    alert_id: int = Field(sa_column=Column(BIG, ForeignKey("alerts.id"), index=True, nullable=False))
+    at: datetime
+    change: str
+    severity: str
+    level: int
+    title: str = Field(sa_type=Text)
+    by: str = Field(default="", sa_type=Text)
+    why: str = Field(default="", sa_type=Text)
+
+
+class SilenceRow(SQLModel, table=True):
+    __tablename__ = "silences"
+
+    id: int | None = Field(default=None, primary_key=True)
+    pattern: str = Field(sa_type=Text)
+    kind: str = ""
+    until: datetime
+    created_at: datetime
+    ended_at: datetime | None = None
+    ended_by: str = Field(default="", sa_type=Text)
+    why: str = Field(default="", sa_type=Text)
+    by: str = Field(default="", sa_type=Text)
+
+
+class OutboxRow(SQLModel, table=True):
+    """A notification on its way, delivered, dead, or withheld: the story that `why` tells.
+
+    `seq` keeps the order within a channel; `id` is what the other side sees.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("outbox_waiting", "channel", "seq", sqlite_where=text("status = 'waiting'")),)
+
+    seq: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    id: str = Field(unique=True)
+    alert_id: int | None = Field(default=None, sa_column=Column(BIG, ForeignKey("alerts.id"), index=True))
+    channel: str
+    change: str
+    status: str
+    created_at: datetime
+    due_at: datetime
+    tries: int = 0
+    leased_until: datetime | None = None
+    sent_at: datetime | None = None
+    remote_id: str = Field(default="", sa_type=Text)
+    reason: str = Field(default="", sa_type=Text)
+    payload: dict[str, object] = Field(default_factory=dict, sa_type=JSON)
