@@ -9,7 +9,8 @@ from typing import Protocol
 class Clock(Protocol):
     """Tells the time; `speed` is how many of its seconds pass in one of ours."""
 
-    speed: float
+    @property
+    def speed(self) -> float: ...
 
     def now(self) -> datetime: ...
 

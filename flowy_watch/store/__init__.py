@@ -1,0 +1,47 @@
+"""The only package that talks to a database. Rows never leave it for long: what comes out are values of the core."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from flowy_watch.store.alerts import Alerts
+from flowy_watch.store.engine import Database
+from flowy_watch.store.outbox import Claimed, Outbox
+from flowy_watch.store.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The repositories of one transaction."""
+
+    usage: Usage
+    alerts: Alerts
+    outbox: Outbox
+
+
+class Store:
+    """One database and its use cases' transactions. The use case opens them; repositories never commit."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url)
+
+    @contextmanager
+    def write(self) -> Iterator[Work]:
+        """Commits when the block ends, or nothing at all. Raises StoreError."""
+        with self.database.write() as connection:
+            yield Work(Usage(connection), Alerts(connection), Outbox(connection))
+
+    @contextmanager
+    def read(self) -> Iterator[Work]:
+        """One consistent view; never waits for a writer."""
+        with self.database.read() as connection:
+            yield Work(Usage(connection), Alerts(connection), Outbox(connection))
+
+    def migrate(self) -> None:
+        self.database.migrate()
+
+    def close(self) -> None:
+        self.database.close()
+
+
+__all__ = ["Alerts", "Claimed", "Outbox", "Store", "Usage", "Work"]

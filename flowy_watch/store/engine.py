@@ -21,7 +21,7 @@ _BUSY_SECONDS = 30.0
 
 
 class Database:
-    """SQLite (WAL, synchronous FULL, foreign keys) or PostgreSQL, by URL. Opens lazily; `close` ends all connections."""
+    """SQLite (WAL, synchronous FULL, foreign keys) or PostgreSQL, by URL. Opens lazily."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -74,7 +74,7 @@ class Database:
             version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         if version and version > SCHEMA:
             raise StoreError(
-                f"the database is of a newer flowy-watch (schema {version}, this one knows {SCHEMA}); upgrade the program"
+                f"the database has schema {version}, this flowy-watch knows up to {SCHEMA}: upgrade the program"
             )
         return version
 

@@ -1,0 +1,139 @@
+"""One request and its answer, in bounded time and memory."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import httpx
+
+from flowy_watch import __version__
+from flowy_watch.core.redact import HIDDEN
+from flowy_watch.core.usage import clean_name
+from flowy_watch.errors import SourceError
+from flowy_watch.sources.body import ENCODINGS, receive
+from flowy_watch.sources.contract import ApiOptions
+
+_ERROR_BODY = 4096
+_LONGEST_SAID = 120
+_SHORTEST_SECRET = 6  # a query such as `limit=1` hides nothing
+
+
+class Again(Exception):
+    """This try failed in a way that another may not; `asked` is how long the server wishes us to wait."""
+
+    def __init__(self, reason: str, *, asked: timedelta | None = None, trouble: bool) -> None:
+        super().__init__(reason)
+        self.asked = asked
+        self.trouble = trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What to get, and the option that says where."""
+
+    path: str
+    option: str
+    query: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"GET {clean_name(self.path)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+class Exchange:
+    """Sends what it is told to, once. Redirects are not followed: the token would travel with them."""
+
+    def __init__(self, options: ApiOptions) -> None:
+        # At INFO httpx writes whole URLs, and a query may hold a secret; at DEBUG httpcore writes headers.
+        for name in ("httpx", "httpcore"):
+            if logging.getLogger(name).level == logging.NOTSET:
+                logging.getLogger(name).setLevel(logging.WARNING)
+        self._options = options
+        secrets = [options.token, *options.headers.values(), *options.keys.query.values()]
+        told = [secret.get_secret_value() for secret in secrets]
+        self._secrets = sorted((text for text in told if len(text) >= _SHORTEST_SECRET), key=len, reverse=True)
+        self._client = self._open()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def send(self, call: Call, timeout: timedelta) -> Received:
+        """One request in a thread of its own.
+
+        The timeouts of an HTTP library start anew with every byte and do not cover the lookup of the name: a server
+        that drips its headers would hold up the poll for hours. So the request is abandoned from outside.
+
+        Raises Again where another try may help, else SourceError.
+        """
+        allowed = timeout.total_seconds()
+        client, abandoned = self._client, threading.Event()
+        outcome: Future[Received] = Future()
+
+        def exchange() -> None:
+            try:
+                outcome.set_result(self._exchange(client, call, allowed, abandoned.is_set))
+            except BaseException as error:  # noqa: BLE001  # carried over to the thread that waits for it
+                outcome.set_exception(error)
+            finally:
+                if abandoned.is_set():
+                    client.close()
+
+        threading.Thread(target=exchange, name="source-request", daemon=True).start()
+        try:
+            return outcome.result(timeout=allowed)
+        except TimeoutError:
+            abandoned.set()
+            self._client = self._open()
+            if outcome.done():  # just now: its thread may not have seen that it was abandoned
+                client.close()
+            raise Again(f"no whole answer in {allowed:g} s", trouble=True) from None
+        except SourceError as error:
+            raise SourceError(f"the answer to {call} {error}") from error
+        # `from None`: the causes quote what was sent and what came back.
+        except httpx.TimeoutException:
+            raise Again(f"no answer in {allowed:g} s", trouble=True) from None
+        except (httpx.ConnectError, httpx.ProxyError) as error:
+            raise Again(f"cannot connect ({self.safe(str(error))})", trouble=True) from None
+        except httpx.TransportError:
+            raise Again("the connection broke off before the whole answer was there", trouble=True) from None
+        except (httpx.HTTPError, httpx.InvalidURL, RuntimeError):
+            raise SourceError(f"{call}: the request could not be made; check source.base_url") from None
+
+    def _exchange(self, client: httpx.Client, call: Call, allowed: float, abandoned: Callable[[], bool]) -> Received:
+        url = self._options.base_url + call.path
+        with client.stream("GET", url, params=dict(call.query), timeout=allowed) as response:
+            if response.is_success:
+                body = receive(response, self._options.max_body, abandoned=abandoned)
+            else:
+                try:
+                    body = receive(response, _ERROR_BODY, beyond="cut", abandoned=abandoned)
+                except SourceError:
+                    body = b""  # the status says enough
+            return Received(response.status_code, response.headers, body)
+
+    def safe(self, text: str) -> str:
+        """Words from the other side, short and without any secret of ours."""
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        text = clean_name(text)
+        return text if len(text) <= _LONGEST_SAID else text[: _LONGEST_SAID - 1] + "…"
+
+    def _open(self) -> httpx.Client:
+        headers = httpx.Headers({"Authorization": f"Bearer {self._options.token.get_secret_value()}"})
+        headers["Accept"] = "application/json"
+        headers["User-Agent"] = f"flowy-watch/{__version__}"
+        for name, value in self._options.headers.items():
+            headers[name] = value.get_secret_value()
+        headers["Accept-Encoding"] = ENCODINGS  # last: bodies are unpacked by us, and only this way
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        return httpx.Client(headers=headers, cookies=no_cookies, follow_redirects=False)

@@ -1,0 +1,156 @@
+"""Alerts, what happened to them, and silences."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+
+from flowy_watch.core.alert import Alert, Status, Transition
+from flowy_watch.core.silence import Silence
+from flowy_watch.store.codec import dump_finding, load_finding
+from flowy_watch.store.tables import AlertRow, SilenceRow, TransitionRow
+
+_alerts = AlertRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it, without telling mypy
+_transitions = TransitionRow.__table__  # type: ignore[attr-defined]
+_silences = SilenceRow.__table__  # type: ignore[attr-defined]
+
+
+class Alerts:
+    """One instance per transaction; never commits."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def unresolved(self) -> list[Alert]:
+        return self._load(_alerts.c.status != Status.RESOLVED.value)
+
+    def all(self, most: int = 1000) -> list[Alert]:
+        """Newest first."""
+        rows = self._connection.execute(select(_alerts).order_by(_alerts.c.id.desc()).limit(most))
+        return [_alert(row) for row in rows]
+
+    def get(self, alert_id: int) -> Alert | None:
+        return next(iter(self._load(_alerts.c.id == alert_id)), None)
+
+    def _load(self, condition: Any) -> list[Alert]:
+        return [
+            _alert(row) for row in self._connection.execute(select(_alerts).where(condition).order_by(_alerts.c.id))
+        ]
+
+    def record(self, transitions: Iterable[Transition]) -> list[Transition]:
+        """Store what happened, and return it with the ids that opened alerts were given."""
+        transitions = list(transitions)
+        opened = [t for t in transitions if not t.alert.id]
+        ids: list[int] = []
+        if opened:
+            statement = insert(_alerts).returning(_alerts.c.id, sort_by_parameter_order=True)
+            ids = list(self._connection.execute(statement, [_row(t.alert) for t in opened]).scalars())
+        numbers = iter(ids)
+        recorded = [t if t.alert.id else replace(t, alert=replace(t.alert, id=next(numbers))) for t in transitions]
+        self.update(t.alert for t in transitions if t.alert.id)
+        if recorded:
+            self._connection.execute(insert(_transitions), [_transition_row(t) for t in recorded])
+        return recorded
+
+    def update(self, alerts: Iterable[Alert]) -> None:
+        rows = [{"_id": alert.id, **_row(alert)} for alert in alerts]
+        if rows:
+            self._connection.execute(update(_alerts).where(_alerts.c.id == bindparam("_id")), rows)
+
+    def settle(self, alerts: Iterable[Alert]) -> None:
+        """Remember that these alerts were told at their present level."""
+        rows = [{"_id": alert.id, "told": alert.level} for alert in alerts]
+        if rows:
+            statement = update(_alerts).where(_alerts.c.id == bindparam("_id")).values(told_level=bindparam("told"))
+            self._connection.execute(statement, rows)
+
+    def story(self, alert_id: int) -> list[Row[Any]]:
+        """Everything that happened to one alert, oldest first."""
+        query = select(_transitions).where(_transitions.c.alert_id == alert_id).order_by(_transitions.c.id)
+        return list(self._connection.execute(query))
+
+    # ── silences ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def silences(self, at: datetime) -> list[Silence]:
+        """Those in force at `at`, oldest first."""
+        rows = self._connection.execute(select(_silences).where(_silences.c.until > at).order_by(_silences.c.id))
+        return [silence for row in rows if (silence := _silence(row)).active(at)]
+
+    def add_silence(self, silence: Silence) -> Silence:
+        row = self._connection.execute(
+            insert(_silences).values(
+                pattern=silence.pattern,
+                kind=silence.kind,
+                until=silence.until,
+                created_at=silence.created_at,
+                why=silence.why,
+                by=silence.by,
+            )
+        )
+        assert row.inserted_primary_key is not None  # an insert of one row has one
+        return replace(silence, id=int(row.inserted_primary_key[0]))
+
+    def end_silence(self, silence_id: int, *, at: datetime, by: str) -> bool:
+        """False when there is no such silence in force."""
+        ended = self._connection.execute(
+            update(_silences)
+            .where(_silences.c.id == silence_id, _silences.c.until > at, _silences.c.ended_at.is_(None))
+            .values(ended_at=at, ended_by=by)
+        )
+        return ended.rowcount == 1
+
+
+def _row(alert: Alert) -> dict[str, Any]:
+    finding = alert.finding
+    return {
+        "fingerprint": finding.fingerprint,
+        "kind": finding.kind,
+        "key_id": finding.key_id,
+        "key_name": finding.key_name,
+        "severity": finding.severity.word,
+        "status": alert.status.value,
+        "level": alert.level,
+        "told_level": alert.told_level,
+        "title": finding.title,
+        "opened_at": alert.opened_at,
+        "last_seen_at": alert.last_seen_at,
+        "resolved_at": alert.resolved_at,
+        "acknowledged_by": alert.acknowledged_by,
+        "acknowledged_until": alert.acknowledged_until,
+        "finding": dump_finding(finding),
+    }
+
+
+def _alert(row: Row[Any]) -> Alert:
+    return Alert(
+        id=row.id,
+        finding=load_finding(row.finding),
+        status=Status(row.status),
+        level=row.level,
+        opened_at=row.opened_at,
+        last_seen_at=row.last_seen_at,
+        resolved_at=row.resolved_at,
+        acknowledged_by=row.acknowledged_by,
+        acknowledged_until=row.acknowledged_until,
+        told_level=row.told_level,
+    )
+
+
+def _transition_row(transition: Transition) -> dict[str, Any]:
+    finding = transition.alert.finding
+    return {
+        "alert_id": transition.alert.id,
+        "at": transition.at,
+        "change": transition.change.value,
+        "severity": finding.severity.word,
+        "level": transition.alert.level,
+        "title": finding.title,
+        "by": transition.by,
+        "why": transition.why,
+    }
+
+
+def _silence(row: Row[Any]) -> Silence:
+    return Silence(row.id, row.pattern, row.until, row.created_at, row.kind, row.why, row.by, row.ended_at)

@@ -1,0 +1,334 @@
+"""Polls, snapshots, daily snapshots, balances, and the watch that is made of them."""
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, insert, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from flowy_watch.core.baseline import Baseline
+from flowy_watch.core.history import History
+from flowy_watch.core.usage import CLOSING, DAY, KeyStatus, Microcredits, Reading, Snapshot, day_of, day_start
+from flowy_watch.core.watch import Watch
+from flowy_watch.core.workspace import Health, WorkspaceHistory
+from flowy_watch.store.tables import Balance, DailySnapshot, HistoryState, Key, Poll, SnapshotRow
+
+GOOD, PARTIAL, FAILED = "good", "partial", "failed"
+LIVE, IMPORTED = "live", "import"
+
+_polls = Poll.__table__  # type: ignore[attr-defined]  # SQLModel sets it, without telling mypy
+_keys = Key.__table__  # type: ignore[attr-defined]
+_snapshots = SnapshotRow.__table__  # type: ignore[attr-defined]
+_days = DailySnapshot.__table__  # type: ignore[attr-defined]
+_balances = Balance.__table__  # type: ignore[attr-defined]
+_states = HistoryState.__table__  # type: ignore[attr-defined]
+
+_STATUSES = {status.value: status for status in KeyStatus}
+_WORKSPACE_NO = 0
+
+
+class Usage:
+    """What was read, and when reading failed. One instance per transaction; never commits."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+        self._upsert = dialect.insert
+
+    def add_poll(
+        self,
+        at: datetime,
+        outcome: str,
+        *,
+        kind: str = LIVE,
+        reason: str = "",
+        refused: bool = False,
+        keys: int = 0,
+        skipped: int = 0,
+        clock_offset: timedelta | None = None,
+    ) -> int:
+        row = self._connection.execute(
+            insert(_polls).values(
+                kind=kind,
+                taken_at=at,
+                outcome=outcome,
+                reason=reason,
+                refused=refused,
+                keys=keys,
+                skipped=skipped,
+                clock_offset_seconds=None if clock_offset is None else clock_offset.total_seconds(),
+            )
+        )
+        assert row.inserted_primary_key is not None  # an insert of one row has one
+        return int(row.inserted_primary_key[0])
+
+    def add_snapshots(self, poll_id: int, reading: Reading, numbers: dict[str, int]) -> None:
+        """Store one reading. `numbers` maps key ids to key numbers and learns the new ones."""
+        self._number(reading.snapshots, numbers)
+        rows = [
+            {
+                "poll_id": poll_id,
+                "key_no": numbers[s.key_id],
+                "spent_microcredits": s.spent,
+                "daily_cap_microcredits": s.daily_cap,
+                "last_used_at": s.last_used_at,
+                "status": s.status.value,
+                "rate_limit_per_minute": s.rate_limit,
+            }
+            for s in reading.snapshots
+        ]
+        if rows:
+            self._connection.execute(insert(_snapshots), rows)
+            self._update_days(poll_id, reading.taken_at)
+        if reading.balance is not None:
+            self.add_balance(reading.taken_at, reading.balance)
+
+    def add_balance(self, at: datetime, balance: Microcredits) -> None:
+        statement = self._upsert(_balances).values(taken_at=at, balance_microcredits=balance)
+        self._connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["taken_at"], set_={"balance_microcredits": statement.excluded.balance_microcredits}
+            )
+        )
+
+    def _number(self, snapshots: Iterable[Snapshot], numbers: dict[str, int]) -> None:
+        new = [s for s in snapshots if s.key_id not in numbers]
+        if not new:
+            return
+        self._connection.execute(
+            self._upsert(_keys).on_conflict_do_nothing(index_elements=["key_id"]),
+            [
+                {
+                    "key_id": s.key_id,
+                    "name": s.name,
+                    "last_four": s.last_four,
+                    "created_at": s.created_at,
+                    "first_seen_at": s.taken_at,
+                }
+                for s in new
+            ],
+        )
+        numbers.update(self.numbers())
+
+    def numbers(self) -> dict[str, int]:
+        rows = self._connection.execute(select(_keys.c.key_id, _keys.c.key_no))
+        return {row[0]: row[1] for row in rows}
+
+    def rename(self, changed: Iterable[Snapshot]) -> None:
+        rows = [{"id": s.key_id, "to": s.name, "four": s.last_four} for s in changed]
+        if rows:
+            statement = update(_keys).where(_keys.c.key_id == bindparam("id"))
+            self._connection.execute(statement.values(name=bindparam("to"), last_four=bindparam("four")), rows)
+
+    def _update_days(self, poll_id: int, at: datetime) -> None:
+        """Bring the daily snapshots up to this poll, inside the database: one statement whatever the number of keys."""
+        day, complete = day_of(at), day_start(day_of(at) + DAY) - at <= CLOSING
+        chosen = select(
+            literal(day).label("day"),
+            _snapshots.c.key_no,
+            _snapshots.c.spent_microcredits,
+            _snapshots.c.daily_cap_microcredits,
+            _snapshots.c.last_used_at,
+            _snapshots.c.status,
+            literal(1),
+            literal(at, _days.c.last_taken_at.type),
+            literal(complete),
+        ).where(_snapshots.c.poll_id == poll_id)
+        statement = self._upsert(_days).from_select([c.name for c in _days.columns], chosen)
+        new, newer = statement.excluded, statement.excluded.last_taken_at >= _days.c.last_taken_at
+        latest = {
+            name: case((newer, new[name]), else_=_days.c[name])
+            for name in ("spent_microcredits", "daily_cap_microcredits", "last_used_at", "status", "last_taken_at")
+        }
+        self._connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["day", "key_no"],
+                set_={**latest, "polls": _days.c.polls + 1, "complete": _days.c.complete | new.complete},
+            )
+            if self._connection.dialect.name == "sqlite"
+            else statement.on_conflict_do_update(
+                index_elements=["day", "key_no"],
+                set_={
+                    **latest,
+                    "polls": _days.c.polls + 1,
+                    "complete": case((_days.c.complete, True), else_=new.complete),
+                },
+            )
+        )
+
+    def last_poll_id(self) -> int:
+        return self._connection.execute(select(func.max(_polls.c.id))).scalar() or 0
+
+    def polled_at(self, at: datetime) -> int | None:
+        """The poll taken at exactly this instant; how an import knows what it already has."""
+        found = self._connection.execute(select(_polls.c.id).where(_polls.c.taken_at == at)).scalar()
+        return None if found is None else int(found)
+
+    def health(self, *, tolerance: timedelta) -> Health:
+        """How the last live polls went, by the rows of this transaction too."""
+        live = select(_polls).where(_polls.c.kind == LIVE)
+        last = self._connection.execute(live.order_by(_polls.c.id.desc()).limit(1)).first()
+        if last is None:
+            return Health(good=True)
+        good = self._connection.execute(
+            live.where(_polls.c.outcome == GOOD).order_by(_polls.c.id.desc()).limit(1)
+        ).first()
+        since = and_(_polls.c.kind == LIVE, _polls.c.id > (good.id if good else 0))
+        failures, first = self._connection.execute(select(func.count(), func.min(_polls.c.taken_at)).where(since)).one()
+        offset = None if last.clock_offset_seconds is None else timedelta(seconds=last.clock_offset_seconds)
+        return Health(
+            good=last.outcome == GOOD,
+            failures=failures,
+            last_good_at=good.taken_at if good else None,
+            first_failure_at=first,
+            reason=last.reason,
+            refused=last.refused,
+            clock_offset=offset,
+            skewed=self._skewed(tolerance),
+        )
+
+    def _skewed(self, tolerance: timedelta) -> int:
+        recent = self._connection.execute(
+            select(_polls.c.clock_offset_seconds)
+            .where(_polls.c.kind == LIVE, _polls.c.outcome != FAILED)
+            .order_by(_polls.c.id.desc())
+            .limit(20)
+        ).scalars()
+        count = 0
+        for offset in recent:
+            if offset is None or abs(offset) <= tolerance.total_seconds():
+                break
+            count += 1
+        return count
+
+    # ── the watch ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def load_watch(self) -> Watch:
+        """Everything known, as it stood after the last poll: the saved states, and the polls since replayed."""
+        watch, as_of = self._load_states()
+        for reading in self.readings(since=as_of):
+            watch.add(reading)
+        watch.listed_before = (
+            self._connection.execute(
+                select(_polls.c.id).where(_polls.c.kind == LIVE, _polls.c.outcome == GOOD).limit(1)
+            ).first()
+            is not None
+        )
+        return watch
+
+    def _load_states(self) -> tuple[Watch, datetime | None]:
+        watch, as_of = Watch(), None
+        try:
+            for key_no, state, baseline, saved_at in self._connection.execute(
+                select(_states.c.key_no, _states.c.state, _states.c.baseline, _states.c.as_of)
+            ):
+                if key_no == _WORKSPACE_NO:
+                    watch.workspace, as_of = WorkspaceHistory.load(json.loads(state)), saved_at
+                else:
+                    history = History.load(json.loads(state), Baseline.unpack(baseline))
+                    watch.histories[history.latest.key_id] = history
+        except (ValueError, KeyError, TypeError):
+            return Watch(), None  # of another version: replay everything that is kept
+        if as_of is None:
+            return Watch(), None
+        watch.taken_at = as_of
+        return watch, as_of
+
+    def save_states(self, watch: Watch, numbers: dict[str, int]) -> None:
+        """Save where every history stands; the next start replays from here."""
+        if watch.taken_at is None:
+            return
+        rows = [
+            {
+                "key_no": numbers[key_id],
+                "as_of": watch.taken_at,
+                "state": json.dumps(history.dump()),
+                "baseline": history.baseline.pack(),
+            }
+            for key_id, history in watch.histories.items()
+        ]
+        rows.append(
+            {
+                "key_no": _WORKSPACE_NO,
+                "as_of": watch.taken_at,
+                "state": json.dumps(watch.workspace.dump()),
+                "baseline": b"",
+            }
+        )
+        statement = self._upsert(_states)
+        saved = {name: statement.excluded[name] for name in ("as_of", "state", "baseline")}
+        self._connection.execute(statement.on_conflict_do_update(index_elements=["key_no"], set_=saved), rows)
+
+    def forget_states(self) -> None:
+        """Have the next start replay all snapshots that are kept: after an import, which may lie in the past."""
+        self._connection.execute(delete(_states))
+
+    def readings(self, since: datetime | None = None, key_ids: Iterable[str] = ()) -> Iterator[Reading]:
+        """Stored polls after `since`, oldest first, as the readings they were."""
+        query = (
+            select(
+                _polls.c.taken_at,
+                _keys.c.key_id,
+                _keys.c.name,
+                _snapshots.c.spent_microcredits,
+                _snapshots.c.last_used_at,
+                _snapshots.c.daily_cap_microcredits,
+                _snapshots.c.status,
+                _snapshots.c.rate_limit_per_minute,
+                _keys.c.created_at,
+                _keys.c.last_four,
+                _balances.c.balance_microcredits,
+            )
+            .join_from(_polls, _snapshots, _snapshots.c.poll_id == _polls.c.id)
+            .join(_keys, _keys.c.key_no == _snapshots.c.key_no)
+            .outerjoin(_balances, _balances.c.taken_at == _polls.c.taken_at)
+            .order_by(_polls.c.taken_at, _polls.c.id, _snapshots.c.key_no)
+        )
+        if since is not None:
+            query = query.where(_polls.c.taken_at > since)
+        if ids := list(key_ids):
+            query = query.where(_keys.c.key_id.in_(ids))
+        rows = self._connection.execution_options(yield_per=5000).execute(query)
+        for at, group in groupby(rows, key=lambda row: row[0]):
+            found = list(group)
+            snapshots = {row[1]: _snapshot(row, at) for row in found}  # an import may repeat a live poll's instant
+            yield Reading(at, tuple(snapshots.values()), balance=found[0][10])
+
+    def count(self) -> dict[str, int]:
+        """Rows by table, for `db info`."""
+        tables = (_keys, _polls, _snapshots, _days, _balances)
+        return {t.name: self._connection.execute(select(func.count()).select_from(t)).scalar() or 0 for t in tables}
+
+    def last_polls(self, most: int) -> list[Row[Any]]:
+        query = select(_polls).where(_polls.c.kind == LIVE).order_by(_polls.c.id.desc()).limit(most)
+        return list(self._connection.execute(query))
+
+    def keys_today(self, day: Any) -> list[Row[Any]]:
+        """Every key with its figures of one UTC day, most spent first; None where that day has not seen it."""
+        return list(
+            self._connection.execute(
+                select(_keys, _days)
+                .outerjoin_from(_keys, _days, and_(_days.c.key_no == _keys.c.key_no, _days.c.day == day))
+                .order_by(func.coalesce(_days.c.spent_microcredits, -1).desc(), _keys.c.name)
+            )
+        )
+
+    def last_balance(self) -> Row[Any] | None:
+        return self._connection.execute(select(_balances).order_by(_balances.c.taken_at.desc()).limit(1)).first()
+
+    def daily(self) -> list[Row[Any]]:
+        query = select(_keys.c.key_id, _keys.c.name, _days).join(_keys, _keys.c.key_no == _days.c.key_no)
+        return list(self._connection.execute(query.order_by(_days.c.day, _days.c.key_no)))
+
+    def prune(self, before: datetime) -> int:
+        """Forget raw snapshots and polls older than `before`; daily snapshots stay for good."""
+        old = select(_polls.c.id).where(_polls.c.taken_at < before)
+        self._connection.execute(delete(_snapshots).where(_snapshots.c.poll_id.in_(old)))
+        return int(self._connection.execute(delete(_polls).where(_polls.c.taken_at < before)).rowcount)
+
+
+def _snapshot(row: Any, at: datetime) -> Snapshot:
+    return Snapshot(row[1], row[2], at, row[3], row[4], row[5], _STATUSES[row[6]], row[7], row[8], row[9])
