@@ -25,7 +25,7 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class FastClock:
-    """A clock that starts at a chosen instant and runs `speed` times as fast as ours; for the simulator and the demo."""
+    """A clock that starts at a chosen instant and runs `speed` times as fast as ours; for the simulator."""
 
     started_at: datetime
     speed: float

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import BaseModel
 
 from flowy_watch.core.check import Check
 from flowy_watch.core.message import Dialect, Message
@@ -46,3 +49,21 @@ class Channel(Protocol):
     def check(self) -> Iterable[Check]: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Settles(Protocol):
+    """A channel that can be asked whether a doubtful message arrived."""
+
+    def find(self, envelope: Envelope, *, since: datetime) -> Receipt | None:
+        """The proof that it did, None when it did not; raises as `send` does when that cannot be told."""
+        ...
+
+
+class Kind(Protocol):
+    """A class of channels: its options, and how one is made of them."""
+
+    @property
+    def Config(self) -> type[BaseModel]: ...  # noqa: N802  # a class, seen through a property
+
+    def __call__(self, name: str, config: Any, /) -> Channel: ...

@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
@@ -200,7 +200,7 @@ class FakeSlack:
                 return 403, "invalid_token", {}
             if not request.payload.get("text"):
                 return 400, "no_text", {}
-            self._keep(self.channel, request.payload)
+            self.keep(self.channel, request.payload)
             return 200, "ok", {}
         if request.token != self.token:
             return _answer(ok=False, error="invalid_auth")
@@ -221,7 +221,7 @@ class FakeSlack:
     def _post_message(self, payload: Mapping[str, Any]) -> tuple[int, str, Mapping[str, str]]:
         if payload.get("channel") not in (self.channel, "#alerts"):
             return _answer(ok=False, error="channel_not_found")
-        post = self._keep(self.channel, payload)
+        post = self.keep(self.channel, payload)
         return _answer(ok=True, channel=post.channel, ts=post.ts, message={"text": post.text, "ts": post.ts})
 
     def _update(self, payload: Mapping[str, Any]) -> tuple[int, str, Mapping[str, str]]:
@@ -268,7 +268,8 @@ class FakeSlack:
             return _answer(ok=False, error="channel_not_found")
         return _answer(ok=True, channel={"id": self.channel, "name": "alerts", "is_member": True, "is_archived": False})
 
-    def _keep(self, channel: str, payload: Mapping[str, Any]) -> Post:
+    def keep(self, channel: str, payload: Mapping[str, Any]) -> Post:
+        """A message stands in the channel."""
         with self._lock:
             post = Post(channel, f"{FIRST_TS}.{next(self._numbers):06d}", dict(payload))
             self._posts.append(post)
@@ -320,7 +321,7 @@ def _handler(slack: FakeSlack) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
+        def log_message(self, format: str, *args: object) -> None:
             """Quiet."""
 
     return Handler
@@ -528,9 +529,9 @@ class _Mailbox:
         envelope.mail_from = address
         return "250 OK"
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802
         self, _server: object, _session: object, envelope: Any, address: str, _options: object
-    ) -> str:  # noqa: N802
+    ) -> str:
         if refusal := self._sink.refusal_of(address):
             return refusal
         envelope.rcpt_tos.append(address)

@@ -1,0 +1,86 @@
+"""The composition root: settings in, a closable App out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+
+from flowy_watch.channels import CHANNELS
+from flowy_watch.channels.base import Channel
+from flowy_watch.clock import Clock, SystemClock
+from flowy_watch.detectors import DETECTORS, Detector
+from flowy_watch.jobs.deliver import Postman
+from flowy_watch.jobs.poll import PollJob, Rules
+from flowy_watch.render import Reader, Renderer
+from flowy_watch.settings import Settings
+from flowy_watch.sources import SOURCES
+from flowy_watch.sources.base import Source
+from flowy_watch.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything that is open; closed in reverse."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    source: Source
+    channels: Mapping[str, Channel]
+    poll: PollJob
+    postman: Postman
+
+    def __enter__(self) -> "App":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for channel in self.channels.values():
+            channel.close()
+        self.source.close()
+        self.store.close()
+
+
+def build_app(settings: Settings, *, clock: Clock | None = None, migrate: bool = True) -> App:
+    """Open what the settings name. The database is brought to this version's schema. Raises StoreError."""
+    polls_by = clock or SystemClock()
+    store = open_store(settings, migrate=migrate)
+    source: Source = SOURCES[settings.source.kind](settings.source.options, polls_by)
+    channels = open_channels(settings)
+    rules = Rules(
+        routes=tuple(route.as_route() for route in settings.routes),
+        rules_of=settings.rules_of,
+        owner_of=settings.owner_of,
+    )
+    poll = PollJob(source, store, build_detectors(settings), rules)
+    # Delivery lives by the real clock: its leases and pauses guard real sockets.
+    postman = Postman(store, channels, build_renderer(settings), SystemClock())
+    return App(settings, polls_by, store, source, channels, poll, postman)
+
+
+def open_store(settings: Settings, *, migrate: bool = True) -> Store:
+    store = Store(settings.store.url.get_secret_value())
+    try:
+        if migrate:
+            store.migrate()
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def open_channels(settings: Settings) -> dict[str, Channel]:
+    return {name: CHANNELS[channel.kind](name, channel.options) for name, channel in settings.channels.items()}
+
+
+def build_detectors(settings: Settings) -> list[Detector]:
+    return [
+        make(settings.detectors.config(name)) for name, make in DETECTORS.items() if settings.detectors.enabled(name)
+    ]
+
+
+def build_renderer(settings: Settings) -> Renderer:
+    return Renderer(Reader(settings.workspace.name, settings.workspace.api_keys_url, settings.workspace.zone))

@@ -1,0 +1,365 @@
+"""Mail over SMTP: each recipient alone, each told apart."""
+
+import hashlib
+import re
+import smtplib
+import socket
+import ssl
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email import message as mime
+from email.headerregistry import Address, HeaderRegistry, MessageIDHeader
+from email.policy import SMTP as SMTP_POLICY
+from email.policy import EmailPolicy
+from email.utils import localtime, parseaddr
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, ClassVar, Self, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from flowy_watch.channels.base import Envelope, Receipt
+from flowy_watch.core.check import Check
+from flowy_watch.core.message import Dialect, EmailMessage, Message
+from flowy_watch.core.redact import HIDDEN, redact
+from flowy_watch.errors import ChannelError, Doubtful, Refused, TryLater
+
+REMEMBERED = 500  # messages whose partial deliveries are kept in mind
+BROKEN = (OSError, smtplib.SMTPException)  # what smtplib raises when a connection ends or never was
+
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+
+
+class Security(StrEnum):
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+PORTS = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
+
+
+def _address(text: str) -> str:
+    """Checks `ana@example.com` or `Ana <ana@example.com>`."""
+    address = parseaddr(text)[1]  # forgiving: "a@b c" becomes "a@bc"
+    whole = text == address or text.endswith(f"<{address}>")
+    if not (whole and text.isprintable() and _ADDRESS.fullmatch(address)):
+        raise ValueError("must be a mail address such as ana@example.com")
+    return text
+
+
+MailAddress: TypeAlias = Annotated[str, AfterValidator(_address)]
+
+
+class EmailConfig(BaseModel):
+    """`[channels.<name>]` with `kind = "email"`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True)
+
+    host: str = Field(min_length=1)
+    port: int = Field(default=0, ge=0, le=65535)
+    """0: the usual port of `security` (587, 465 or 25)."""
+    security: Security = Security.STARTTLS
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    from_: MailAddress = Field(alias="from")
+    to: tuple[MailAddress, ...] = Field(min_length=1)
+    ca_file: Path | None = None
+    """Certificates to trust instead of the machine's own."""
+    timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
+
+    @model_validator(mode="after")
+    def _no_password_in_the_clear(self) -> Self:
+        if bool(self.username) != bool(self.password.get_secret_value()):
+            raise ValueError("username and password belong together: set both or none")
+        if self.username and self.security is Security.NONE and not _is_this_machine(self.host):
+            raise ValueError('a password would travel unencrypted: set security to "starttls" or "tls"')
+        return self
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What happened to each recipient of one message, over all tries."""
+
+    delivered: set[str] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def waiting(self, recipients: tuple[str, ...]) -> list[str]:
+        return [r for r in recipients if r not in self.delivered and r not in self.refused]
+
+
+class EmailChannel:
+    """Sends one mail to each recipient over one connection.
+
+    Nobody sees the others, and whatever happens to one recipient happens to that one alone. When a message must be
+    tried again, those who have it are left out; that memory lives as long as this object, and beyond it the
+    `Message-ID`, the same over every try, lets the receiving side drop the double.
+
+    Every mail of an alert refers to the same made-up first message, so mail programs show them as one conversation
+    whichever of them arrived. It is never itself sent: were the first mail to carry that id, two mails that both
+    believe to be first would carry it, and servers drop the second as a double.
+
+    The timeout covers the way to the first recipient and then each recipient anew; a server that stalls ends the try.
+    """
+
+    Config: ClassVar = EmailConfig
+    dialect = Dialect.EMAIL
+
+    def __init__(self, name: str, config: EmailConfig) -> None:
+        self.name = name
+        self._config = config
+        self._to = tuple(dict.fromkeys(parseaddr(to)[1] for to in config.to))
+        self._sender = parseaddr(config.from_)
+        self._progress: OrderedDict[str, _Progress] = OrderedDict()
+
+    def send(self, message: Message, envelope: Envelope) -> Receipt:
+        if not isinstance(message, EmailMessage):
+            raise Refused(f'channel "{self.name}" takes mail only; this is a bug of flowy-watch')
+        progress = self._progress.setdefault(envelope.outbox_id, _Progress())
+        while len(self._progress) > REMEMBERED:
+            self._progress.popitem(last=False)
+        mail = self._compose(message, envelope)
+        later = ""
+        with self._connected() as smtp:
+            for recipient in progress.waiting(self._to):
+                del mail["To"]
+                mail["To"] = recipient
+                later = self._deliver(smtp, recipient, mail.as_bytes(), progress) or later
+        if later:
+            raise TryLater(later)
+        del self._progress[envelope.outbox_id]
+        if not progress.delivered:
+            whom, why = next(iter(progress.refused.items()))
+            raise Refused(
+                f'the mail server refused every recipient of channel "{self.name}" ({whom}: {why}); '
+                f"fix channels.{self.name}.to"
+            )
+        return Receipt(str(mail["Message-ID"]), tuple(progress.refused))
+
+    def check(self) -> Iterator[Check]:
+        name = f"channels.{self.name}"
+        try:
+            with self._connected() as smtp:
+                code, _ = smtp.noop()
+                secured = f"{smtp.sock.version()}" if isinstance(smtp.sock, ssl.SSLSocket) else "unencrypted"
+        except ChannelError as error:
+            yield Check(name, ok=False, detail=str(error))
+            return
+        except BROKEN:
+            yield Check(name, ok=False, detail=f"the mail server of {name} hung up")
+            return
+        who = "logged in" if self._config.username else "no login"
+        yield Check(name, ok=code == 250, detail=f"{self._config.host}:{self.port} answers, {secured}, {who}")
+
+    def close(self) -> None:
+        """No connection outlives a message."""
+
+    @property
+    def port(self) -> int:
+        return self._config.port or PORTS[self._config.security]
+
+    def _compose(self, message: EmailMessage, envelope: Envelope) -> mime.EmailMessage:
+        domain = f"flowy-watch.{self._sender[1].rpartition('@')[2]}"
+        root = f"<{_token(envelope.thread)}@{domain}>"
+        mail = mime.EmailMessage(policy=_policy())
+        mail["Message-ID"] = f"<{_token(envelope.outbox_id)}@{domain}>"
+        mail["References"] = root
+        if not envelope.first:
+            mail["In-Reply-To"] = root
+        mail["Date"] = localtime()
+        mail["From"] = Address(self._sender[0], addr_spec=self._sender[1])
+        mail["Subject"] = _one_line(message.subject)
+        # RFC 3834: a machine wrote this, so no machine should answer. `Precedence` is left out: it is no standard,
+        # and "bulk" sends alerts to where nobody looks.
+        mail["Auto-Submitted"] = "auto-generated"
+        mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
+        mail.set_content(message.text, cte="quoted-printable")
+        mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
+        # Fixed, so that a second try is the same to the last byte.
+        mail.set_boundary(hashlib.sha256(f"{domain} {envelope.outbox_id}".encode()).hexdigest()[:40])
+        return mail
+
+    @contextmanager
+    def _connected(self) -> Iterator["_Smtp"]:
+        """A connection that is secured and logged in, or the reason why there is none."""
+        smtp = _Smtp(self._config.timeout.total_seconds())
+        try:
+            self._open(smtp)
+            yield smtp
+        finally:
+            with suppress(*BROKEN):
+                if smtp.sock:
+                    smtp.patience(1)
+                    smtp.docmd("QUIT")
+            smtp.close()
+
+    def _open(self, smtp: "_Smtp") -> None:
+        config, name = self._config, self.name
+        try:
+            encrypted = config.security is not Security.NONE
+            context = ssl.create_default_context(cafile=config.ca_file) if encrypted else None
+        except OSError as error:
+            raise Refused(f"channels.{name}.ca_file cannot be read as certificates") from error
+        try:
+            smtp.open(config.host, self.port, context if config.security is Security.TLS else None)
+            if config.security is Security.STARTTLS:
+                smtp.starttls(context=context)
+                smtp.ehlo_or_helo_if_needed()
+            if config.username:
+                smtp.login(config.username, config.password.get_secret_value())
+        except ssl.SSLCertVerificationError as error:
+            raise Refused(
+                f'the certificate of the mail server of channel "{name}" could not be verified '
+                f"({error.verify_message}); fix channels.{name}.host or set channels.{name}.ca_file"
+            ) from error
+        except ssl.SSLError as error:
+            if error.reason == "WRONG_VERSION_NUMBER":
+                raise Refused(
+                    f'the mail server of channel "{name}" does not speak TLS on port {self.port}; '
+                    f"set channels.{name}.port or channels.{name}.security"
+                ) from error
+            raise TryLater(f'no secure connection to the mail server of channel "{name}"') from error
+        except smtplib.SMTPNotSupportedError as error:
+            option = "security" if config.security is Security.STARTTLS and not smtp.secured else "username"
+            what = "STARTTLS" if option == "security" else "logging in"
+            raise Refused(
+                f'the mail server of channel "{name}" does not offer {what}; fix channels.{name}.{option}'
+            ) from error
+        except smtplib.SMTPAuthenticationError as error:
+            # The server's words and the cause stay out: they may repeat what was sent.
+            if error.smtp_code < 500:
+                raise TryLater(f'channel "{name}" cannot log in just now ({error.smtp_code})') from None
+            raise Refused(
+                f'the mail server refused the login of channel "{name}" ({error.smtp_code}); '
+                f"fix channels.{name}.username and channels.{name}.password"
+            ) from None
+        except smtplib.SMTPResponseException as error:
+            if error.smtp_code >= 500:
+                words = self._words(error.smtp_code, error.smtp_error)
+                raise Refused(f'the mail server of channel "{name}" refused the connection ({words})') from None
+            raise TryLater(f'the mail server of channel "{name}" is busy ({error.smtp_code})') from None
+        except UnicodeEncodeError:  # carries what it could not encode, which may be the password
+            raise Refused(f"channels.{name}: host, username and password must be plain ASCII") from None
+        except BROKEN as error:
+            raise TryLater(f'the mail server of channel "{name}" could not be reached') from error
+
+    def _deliver(self, smtp: "_Smtp", recipient: str, mail: bytes, progress: _Progress) -> str:
+        """One mail to one recipient. Returns why it must be tried later, else nothing."""
+        smtp.patience(self._config.timeout.total_seconds())
+        try:
+            steps = (f"MAIL FROM:<{self._sender[1]}>", f"RCPT TO:<{recipient}>", "DATA")
+            for step in steps:
+                code, answer = smtp.docmd(step)
+                if code // 100 != (3 if step == "DATA" else 2):
+                    with suppress(*BROKEN):
+                        smtp.docmd("RSET")
+                    return self._refused(step, recipient, code, answer, progress)
+            smtp.send(re.sub(rb"(?m)^\.", b"..", mail) + b".\r\n")
+        except BROKEN:
+            return f'the mail server of channel "{self.name}" hung up'
+        try:
+            code, answer = smtp.getreply()
+        except BROKEN as error:
+            raise Doubtful(
+                f'the mail server of channel "{self.name}" took the mail to {recipient} and gave no answer'
+            ) from error
+        if code != 250:
+            return self._refused("the mail", recipient, code, answer, progress)
+        progress.delivered.add(recipient)
+        return ""
+
+    def _refused(self, step: str, recipient: str, code: int, answer: bytes, progress: _Progress) -> str:
+        words = self._words(code, answer)
+        if 500 <= code < 600:
+            whose = f"sender {self._sender[1]}: " if step.startswith("MAIL") else ""
+            progress.refused[recipient] = f"{whose}{words}"
+            return ""
+        return f'the mail server of channel "{self.name}" asks to wait with {recipient} ({words})'
+
+    def _words(self, code: int, answer: bytes | str) -> str:
+        text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+        text = "".join(c if c.isprintable() else " " for c in redact(text))
+        if password := self._config.password.get_secret_value():
+            text = text.replace(password, HIDDEN)
+        return f"{code} {text[:160]}".strip()
+
+
+class _Smtp(smtplib.SMTP):
+    """smtplib with one deadline over several steps, instead of a fresh timeout for every read."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(local_hostname=_own_name(), timeout=seconds)
+        self.patience(seconds)
+
+    @property
+    def secured(self) -> bool:
+        return isinstance(self.sock, ssl.SSLSocket)
+
+    def patience(self, seconds: float) -> None:
+        self._deadline = monotonic() + seconds
+
+    def open(self, host: str, port: int, context: ssl.SSLContext | None) -> None:
+        self._tls, self._host = context, host  # smtplib checks the certificate of STARTTLS against _host
+        code, answer = self.connect(host, port)
+        if code != 220:
+            raise smtplib.SMTPConnectError(code, answer)
+        self.ehlo_or_helo_if_needed()
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        plain = socket.create_connection((host, port), timeout)
+        if self._tls is None:
+            return plain
+        try:
+            return self._tls.wrap_socket(plain, server_hostname=host)
+        except BaseException:
+            plain.close()
+            raise
+
+    def send(self, s: bytes | str) -> None:  # type: ignore[override]  # the stub's buffer type has no public name
+        self._hurry()
+        super().send(s)
+
+    def getreply(self) -> tuple[int, bytes]:
+        self._hurry()
+        return super().getreply()
+
+    def _hurry(self) -> None:
+        if self.sock:
+            self.sock.settimeout(max(self._deadline - monotonic(), 0.001))
+
+
+def _policy() -> "EmailPolicy[mime.EmailMessage]":  # quoted: only the stub is generic
+    """Message ids stay on one line: folded, they turn into encoded words and break the thread."""
+    registry = HeaderRegistry()
+    for header in ("references", "in-reply-to"):
+        registry.map_to_type(header, MessageIDHeader)  # type: ignore[arg-type]  # the stub forgets that it is mixed in
+    return SMTP_POLICY.clone(header_factory=registry, cte_type="7bit")
+
+
+def _token(name: str) -> str:
+    """A name as the left part of a message id: itself where it may stand there, else its hash."""
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+        return name
+    return hashlib.sha256(name.encode()).hexdigest()[:40]
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _own_name() -> str:
+    """What the greeting says. smtplib would ask the DNS for it, which can take longer than the whole timeout."""
+    name = socket.gethostname()
+    return name if re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", name) else "[127.0.0.1]"
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

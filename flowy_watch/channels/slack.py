@@ -1,0 +1,245 @@
+"""Slack by bot token: the kind that can prove what arrived."""
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from http.client import HTTPException
+from ssl import SSLCertVerificationError
+from typing import Annotated, Any, ClassVar, NoReturn
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
+
+from flowy_watch.channels.base import Envelope, Receipt
+from flowy_watch.channels.retry_after import retry_after
+from flowy_watch.core.check import Check
+from flowy_watch.core.message import Dialect, Message, SlackMessage
+from flowy_watch.errors import ChannelError, Doubtful, Refused, TryLater
+
+EVENT = "flowy_watch"
+
+# What a person can do about it; {name} is the channel's name in the configuration.
+ADVICE = {
+    "invalid_auth": "the bot token is not valid; set channels.{name}.token to the app's Bot User OAuth Token",
+    "not_authed": "no bot token was sent; set channels.{name}.token",
+    "token_revoked": "the bot token was revoked; reinstall the Slack app and set channels.{name}.token",
+    "token_expired": "the bot token has expired; reinstall the Slack app and set channels.{name}.token",
+    "account_inactive": "the Slack app was removed; reinstall it and set channels.{name}.token",
+    "missing_scope": "the bot lacks a permission; add the scope chat:write to the Slack app and reinstall it",
+    "not_allowed_token_type": "this is not a bot token; set channels.{name}.token to the one that begins with xoxb-",
+    "channel_not_found": "there is no such channel, or it is private; fix channels.{name}.channel or invite the bot",
+    "not_in_channel": "the bot is not in the channel; type /invite @<the bot> there",
+    "is_archived": "the channel is archived; unarchive it or set channels.{name}.channel to another one",
+    "restricted_action": "posting there is restricted; allow the app to post, in the channel's settings in Slack",
+    "no_permission": "the app may not post there; allow it in the workspace's app settings in Slack",
+    "access_denied": "the workspace does not allow this app; ask a Slack administrator to approve it",
+    "team_access_not_granted": "the app is not approved for this workspace; ask a Slack administrator",
+    "invalid_blocks": "Slack could not read the message; please report this as a bug of flowy-watch",
+    "invalid_blocks_format": "Slack could not read the message; please report this as a bug of flowy-watch",
+    "msg_blocks_too_long": "the message is too long for Slack; please report this as a bug of flowy-watch",
+    "msg_too_long": "the message is too long for Slack; please report this as a bug of flowy-watch",
+}
+PASSING = {"ratelimited", "rate_limited", "service_unavailable", "request_timeout", "team_added_to_org"}
+HISTORY = {"channels:history", "groups:history"}
+HALF_DONE = {"internal_error", "fatal_error"}  # Slack: "some aspect of the operation may have succeeded"
+CANNOT_UPDATE = {"message_not_found", "edit_window_closed", "cant_update_message"}
+MOST_PAGES = 10
+
+
+def _with_slash(url: str) -> str:
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise ValueError("must begin with https://")
+    return url.rstrip("/") + "/"
+
+
+class SlackConfig(BaseModel):
+    """`[channels.<name>]` with `kind = "slack"`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    token: SecretStr = Field(min_length=1)
+    channel: str = Field(min_length=1)
+    """The channel's id (`C0123…`, at the end of its "About" tab); a name works too but cannot be read back."""
+    api_url: Annotated[str, AfterValidator(_with_slash)] = "https://slack.com/api/"
+    timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
+
+
+class SlackChannel:
+    """Posts with `chat.postMessage`; the outbox id travels in the message's metadata, where `find` reads it back."""
+
+    Config: ClassVar = SlackConfig
+    dialect = Dialect.SLACK
+
+    def __init__(self, name: str, config: SlackConfig) -> None:
+        self.name = name
+        self._channel = config.channel
+        self._client = WebClient(
+            token=config.token.get_secret_value(),
+            base_url=config.api_url,
+            timeout=config.timeout.total_seconds(),  # type: ignore[arg-type]  # a float is fine, the hint says int
+            retry_handlers=[],  # the default repeats a dropped post, and so posts twice
+            logger=logging.Logger("slack_sdk", logging.CRITICAL),  # every error is raised; it need not be logged too
+        )
+        if proxy_bypass(urlsplit(config.api_url).hostname or ""):
+            self._client.proxy = None  # slack_sdk reads HTTPS_PROXY but not NO_PROXY
+
+    def send(self, message: Message, envelope: Envelope) -> Receipt:
+        if not isinstance(message, SlackMessage):
+            raise Refused(f'channel "{self.name}" takes Slack messages only; this is a bug of flowy-watch')
+        body = {
+            "text": message.text,
+            "blocks": [dict(block) for block in message.blocks],
+            "metadata": {"event_type": EVENT, "event_payload": {"outbox_id": envelope.outbox_id}},
+            "parse": "none",
+            "link_names": False,
+        }
+        if not envelope.update_of:
+            return self._post(body)
+        channel, _, ts = envelope.update_of.rpartition(":")
+        try:
+            return self._receipt(self._call(self._client.chat_update, channel=channel, ts=ts, **body))
+        except _CannotUpdate as error:
+            # The reply stays beside the message it could not change, unless that one is gone.
+            return self._post(body if error.code == "message_not_found" else {**body, "thread_ts": ts})
+
+    def find(self, envelope: Envelope, *, since: datetime) -> Receipt | None:
+        """The proof that this notification arrived, read back from Slack; None when it did not."""
+        for message in self._written(envelope, since):
+            metadata = message.get("metadata") or {}
+            payload = metadata.get("event_payload") or {}
+            if metadata.get("event_type") == EVENT and payload.get("outbox_id") == envelope.outbox_id:
+                channel = envelope.update_of.rpartition(":")[0] or self._channel
+                return Receipt(f"{channel}:{message.get('ts', '')}")
+        return None
+
+    def check(self) -> Iterator[Check]:
+        name = f"channels.{self.name}"
+        try:
+            who = self._call(self._client.auth_test)
+        except ChannelError as error:
+            yield Check(name, ok=False, detail=str(error))
+            return
+        bot, team = _plain(who.get("user")), _plain(who.get("team"))
+        yield Check(name, ok=True, detail=f"Slack knows the bot as {bot} in {team}")
+        scopes = {scope.strip() for scope in (_header(who, "x-oauth-scopes") or "").split(",")} - {""}
+        if scopes and "chat:write" not in scopes:
+            yield Check(name, ok=False, detail=ADVICE["missing_scope"])
+        if scopes and not scopes & HISTORY:
+            yield Check(
+                name,
+                ok=True,
+                detail="without the scope channels:history a post whose answer got lost cannot be looked up",
+            )
+        yield self._check_channel(name, scopes)
+
+    def close(self) -> None:
+        """Nothing stays open between two posts."""
+
+    def _check_channel(self, name: str, scopes: set[str]) -> Check:
+        try:
+            info = self._call(self._client.conversations_info, channel=self._channel).get("channel") or {}
+        except Refused as error:
+            if not (isinstance(error, _Refused) and error.code == "missing_scope"):
+                return Check(name, ok=False, detail=str(error))
+            unknown = "whether it may post is not known without the scope channels:read; try notify-test"
+            return Check(name, ok=True, detail=unknown)
+        except ChannelError as error:
+            return Check(name, ok=False, detail=str(error))
+        label = f"#{_plain(info.get('name'))}"
+        if info.get("is_archived"):
+            return Check(name, ok=False, detail=f"{label}: {ADVICE['is_archived'].format(name=self.name)}")
+        if info.get("is_member") is False and "chat:write.public" not in scopes:
+            return Check(name, ok=False, detail=f"{label}: {ADVICE['not_in_channel']}")
+        return Check(name, ok=True, detail=f"may post to {label}")
+
+    def _post(self, body: dict[str, Any]) -> Receipt:
+        return self._receipt(
+            self._call(
+                self._client.chat_postMessage, channel=self._channel, unfurl_links=False, unfurl_media=False, **body
+            )
+        )
+
+    def _receipt(self, response: SlackResponse) -> Receipt:
+        channel, ts = response.get("channel"), response.get("ts")
+        if not (isinstance(channel, str) and isinstance(ts, str)):
+            raise Doubtful(f'Slack answered channel "{self.name}" without saying where the message is')
+        return Receipt(f"{channel}:{ts}")
+
+    def _written(self, envelope: Envelope, since: datetime) -> Iterator[Mapping[str, Any]]:
+        """The messages among which this one would be: a thread when it was to change a message, else the channel."""
+        query: dict[str, Any] = {"channel": self._channel, "oldest": f"{since.timestamp():.6f}"}
+        read: Callable[..., SlackResponse] = self._client.conversations_history
+        if envelope.update_of:
+            channel, _, ts = envelope.update_of.rpartition(":")
+            query = {"channel": channel, "ts": ts}
+            read = self._client.conversations_replies
+        cursor = ""
+        for _ in range(MOST_PAGES):
+            page = self._call(read, include_all_metadata=True, limit=200, cursor=cursor or None, **query)
+            yield from (message for message in page.get("messages") or () if isinstance(message, dict))
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                return
+
+    def _call(self, method: Callable[..., SlackResponse], **arguments: Any) -> SlackResponse:
+        """One request, and whatever goes wrong as one of our own errors."""
+        try:
+            return method(**arguments)
+        except SlackApiError as error:
+            self._explain(error.response)
+        except URLError as error:  # before or while the request was written: Slack cannot have all of it
+            if isinstance(error.reason, SSLCertVerificationError):
+                raise Refused(
+                    f'the certificate of Slack\'s address could not be verified for channel "{self.name}"; '
+                    f"fix channels.{self.name}.api_url or the machine's certificates"
+                ) from error
+            raise TryLater(f'Slack could not be reached for channel "{self.name}"') from error
+        except (OSError, HTTPException) as error:
+            raise Doubtful(f'Slack gave no answer for channel "{self.name}" after the message was sent') from error
+        except (SlackClientError, ValueError, AttributeError, TypeError) as error:
+            raise Doubtful(f'Slack gave an answer for channel "{self.name}" that makes no sense') from error
+
+    def _explain(self, response: SlackResponse) -> NoReturn:
+        status, code = response.status_code, str((response.data or {}).get("error", ""))  # type: ignore[union-attr]  # bytes only for analytics files
+        pause = retry_after(_header(response, "retry-after"), _header(response, "date"))
+        if status == 429 or code in PASSING:
+            raise TryLater(f'Slack asks channel "{self.name}" to wait', retry_after=pause)
+        if code in CANNOT_UPDATE:
+            raise _CannotUpdate(f'Slack cannot change a message of channel "{self.name}" any more ({code})', code)
+        if code in HALF_DONE or status == 504:
+            raise Doubtful(f'Slack stumbled over a message for channel "{self.name}" and may have posted it')
+        if status >= 500:
+            raise TryLater(f'Slack has trouble (HTTP {status}) with channel "{self.name}"', retry_after=pause)
+        if not re.fullmatch(r"[a-z0-9_]{1,60}", code):
+            if status == 200:
+                raise Doubtful(f'Slack gave an answer for channel "{self.name}" that makes no sense')
+            raise Refused(f'HTTP {status} for channel "{self.name}"; is channels.{self.name}.api_url right?')
+        advice = ADVICE.get(code, "Slack's documentation of chat.postMessage says what this means")
+        raise _Refused(f'Slack refused channel "{self.name}" ({code}): {advice.format(name=self.name)}', code)
+
+
+class _Refused(Refused):
+    """A refusal with Slack's own word for it."""
+
+    def __init__(self, reason: str, code: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class _CannotUpdate(_Refused):
+    """The earlier message can no longer be changed: a new one takes its place."""
+
+
+def _header(response: SlackResponse, name: str) -> str | None:
+    return next((str(value) for key, value in dict(response.headers or {}).items() if key.lower() == name), None)
+
+
+def _plain(word: object) -> str:
+    """A word of Slack's, short and on one line."""
+    return "".join(c for c in str(word or "?") if c.isprintable())[:80]

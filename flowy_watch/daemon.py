@@ -1,0 +1,124 @@
+"""Which job runs when: APScheduler and signals, nothing else."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from time import monotonic
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from flowy_watch.app import App
+from flowy_watch.errors import FlowyWatchError
+from flowy_watch.jobs.prune import prune
+from flowy_watch.notify_socket import NotifySocket
+
+_STOP_WITHIN = timedelta(seconds=4)
+_BEAT = 1.0  # seconds between looks at signals; the watchdog is fed from the same loop
+
+log = structlog.get_logger()
+
+
+class Daemon:
+    """Runs until it is told to stop or to read its configuration again."""
+
+    def __init__(self, app: App, *, now: Callable[[], datetime] | None = None) -> None:
+        self._app = app
+        self._now = now or app.clock.now
+        self._stop, self._reload = Event(), Event()
+        self._poll_began: float | None = None
+
+    def run(self, notify: NotifySocket, *, reload: Callable[[], App | None] | None = None) -> None:
+        """Work until SIGTERM or SIGINT. On SIGHUP `reload` gives a new App, or None to go on with this one."""
+        with self._signals():
+            self.serve(notify, reload=reload)
+
+    def serve(self, notify: NotifySocket, *, reload: Callable[[], App | None] | None = None) -> None:
+        """As `run`, without touching signals: ends after `stop`."""
+        while not self._stop.is_set():
+            with self._jobs():
+                notify.tell("READY=1")
+                log.info("daemon.ready", every=self._app.settings.poll.every.total_seconds())
+                self._beat(notify)
+            if self._reload.is_set() and not self._stop.is_set():
+                self._reload.clear()
+                notify.tell("RELOADING=1")
+                if reload and (fresh := reload()):
+                    self._app.close()
+                    self._app, self._now = fresh, fresh.clock.now
+        notify.tell("STOPPING=1")
+        log.info("daemon.stopped")
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _beat(self, notify: NotifySocket) -> None:
+        while not (self._stop.is_set() or self._reload.is_set()):
+            self._stop.wait(_BEAT if not notify.watchdog else min(_BEAT, notify.watchdog.total_seconds() / 3))
+            if not self._hung():
+                notify.tell("WATCHDOG=1")
+
+    def _hung(self) -> bool:
+        """A poll bounds itself; one that runs ten minutes never will, and systemd should start us anew."""
+        began = self._poll_began
+        return began is not None and monotonic() - began > 600
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """The old handlers come back at the end: tests and the demo run daemons in their own process."""
+        wanted = {signal.SIGTERM: self._stop.set, signal.SIGINT: self._stop.set, signal.SIGHUP: self._reload.set}
+        old = {number: signal.signal(number, lambda *_, act=act: act()) for number, act in wanted.items()}  # type: ignore[misc]
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def _jobs(self) -> Iterator[None]:
+        scheduler = BackgroundScheduler(timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": None})
+        every = self._app.settings.poll.every.total_seconds() / self._app.clock.speed
+        scheduler.add_job(
+            self._guarded(self._poll),
+            IntervalTrigger(seconds=every, timezone=UTC),
+            next_run_time=datetime.now(UTC),  # noqa: TID251  # the scheduler's own clock
+        )
+        closing = CronTrigger(hour=23, minute=59, second=50, timezone=UTC)  # reads each cap day's last counters
+        scheduler.add_job(self._guarded(self._poll), closing)
+        scheduler.add_job(self._guarded(self._prune), CronTrigger(hour=3, minute=17, timezone=UTC))
+        self._app.postman.start()
+        scheduler.start()
+        try:
+            yield
+        finally:
+            scheduler.shutdown(wait=False)
+            self._app.postman.stop(within=_STOP_WITHIN)
+
+    def _guarded(self, job: Callable[[], None]) -> Callable[[], None]:
+        """A job that fails is a line in the log and runs again at its next time."""
+
+        def run() -> None:
+            try:
+                job()
+            except FlowyWatchError as error:
+                log.error("job.failed", job=job.__name__, reason=str(error))
+            except Exception as error:  # the job wrapper: the daemon outlives any one job
+                log.exception("job.crashed", job=job.__name__, error=type(error).__name__)
+
+        return run
+
+    def _poll(self) -> None:
+        self._poll_began = monotonic()
+        try:
+            polled = self._app.poll.run(self._now())
+        finally:
+            self._poll_began = None
+        if polled.waiting:
+            self._app.postman.ring()
+
+    def _prune(self) -> None:
+        prune(self._app.store, retain=self._app.settings.store.retain, now=self._now())

@@ -1,0 +1,215 @@
+"""One poll, from reading to outbox: the table of contents of the product."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from threading import Lock
+
+import structlog
+
+from flowy_watch.core.alert import Alert, Evaluated, Status, Transition, reconcile
+from flowy_watch.core.finding import Finding
+from flowy_watch.core.notification import Owners, Route, plan
+from flowy_watch.core.usage import Reading
+from flowy_watch.core.watch import Watch
+from flowy_watch.detectors import Detector, KeyRules, View
+from flowy_watch.errors import CredentialRefused, SourceError
+from flowy_watch.sources.base import Source
+from flowy_watch.store import Store, Work
+from flowy_watch.store.usage import FAILED, GOOD, PARTIAL
+
+_TOLERATED = timedelta(minutes=5)  # between the source's clock and ours
+_MISSING_SHARE = 0.2
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the configuration says about telling."""
+
+    routes: tuple[Route, ...]
+    rules_of: Callable[[str, str], KeyRules]
+    owner_of: Owners
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What one poll came to."""
+
+    outcome: str
+    reason: str
+    keys: int
+    skipped: int
+    transitions: tuple[Transition, ...]
+    waiting: int
+    """Notifications put into the outbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pulled:
+    """A reading, or why there is none."""
+
+    reading: Reading
+    outcome: str
+    reason: str = ""
+    refused: bool = False
+
+
+class PollJob:
+    """Keeps what is known between polls in memory, and reads it again whenever somebody else wrote a poll."""
+
+    def __init__(self, source: Source, store: Store, detectors: Sequence[Detector], rules: Rules) -> None:
+        self._source, self._store, self._detectors, self._rules = source, store, detectors, rules
+        self._one_at_a_time = Lock()
+        self._watch: Watch | None = None
+        self._numbers: dict[str, int] = {}
+        self._poll_id = -1
+
+    def run(self, now: datetime) -> Polled:
+        """Read the source with no transaction open, then record the whole poll or none of it."""
+        with self._one_at_a_time:
+            pulled = self._pull(now)
+            try:
+                with self._store.write() as work:
+                    polled, poll_id = self._record(work, pulled, now)
+            except BaseException:
+                self._watch = None  # it was moved forward and the database was not
+                raise
+            self._poll_id = poll_id
+            _tell_log(polled)
+            return polled
+
+    def _pull(self, now: datetime) -> _Pulled:
+        try:
+            return _Pulled(self._source.pull(now), GOOD)
+        except SourceError as error:
+            refused = isinstance(error, CredentialRefused)
+            return _Pulled(Reading(now, ()), FAILED, str(error), refused)
+
+    def _record(self, work: Work, pulled: _Pulled, now: datetime) -> tuple[Polled, int]:
+        watch = self._watch_as_of(work)
+        pulled = _judge(watch, pulled)
+        reading = pulled.reading
+        poll_id = work.usage.add_poll(
+            now,
+            pulled.outcome,
+            reason=pulled.reason,
+            refused=pulled.refused,
+            keys=len(reading.snapshots),
+            skipped=len(reading.skipped),
+            clock_offset=reading.clock_offset,
+        )
+        new_keys = self._take_in(work, watch, poll_id, pulled)
+        view = self._view(work, watch, pulled, new_keys, now)
+        findings = [finding for detector in self._detectors for finding in detector.examine(view)]
+        unresolved = [_woken(alert, now) for alert in work.alerts.unresolved()]
+        result = reconcile(unresolved, findings, evaluated=_evaluated(pulled), now=now)
+        transitions = work.alerts.record(result.transitions)
+        work.alerts.update(result.seen)
+        waiting = self._tell(work, transitions, result.seen, now)
+        polled = Polled(
+            pulled.outcome, pulled.reason, len(reading.snapshots), len(reading.skipped), tuple(transitions), waiting
+        )
+        return polled, poll_id
+
+    def _watch_as_of(self, work: Work) -> Watch:
+        if self._watch is None or self._poll_id != work.usage.last_poll_id():
+            self._watch = work.usage.load_watch()
+            self._numbers = work.usage.numbers()
+        return self._watch
+
+    def _take_in(self, work: Work, watch: Watch, poll_id: int, pulled: _Pulled) -> frozenset[str]:
+        reading = pulled.reading
+        if pulled.outcome == FAILED:
+            return frozenset()
+        before = watch.taken_at
+        work.usage.rename(s for s in reading.snapshots if _renamed(watch, s.key_id, s.name))
+        work.usage.add_snapshots(poll_id, reading, self._numbers)
+        known, new = watch.listed_before, watch.add(reading)
+        if pulled.outcome == GOOD:
+            watch.listed_before = True
+        if before is None or before.replace(minute=0, second=0, microsecond=0) != reading.taken_at.replace(
+            minute=0, second=0, microsecond=0
+        ):
+            work.usage.save_states(watch, self._numbers)
+        return new if known else frozenset()
+
+    def _view(self, work: Work, watch: Watch, pulled: _Pulled, new_keys: frozenset[str], now: datetime) -> View:
+        listed = [watch.histories[s.key_id] for s in pulled.reading.snapshots]
+        health = work.usage.health(tolerance=_TOLERATED)
+        return View(now, listed, watch.workspace, health, self._rules.rules_of, new_keys)
+
+    def _tell(self, work: Work, transitions: Iterable[Transition], seen: Iterable[Alert], now: datetime) -> int:
+        planned = plan(
+            transitions,
+            [alert for alert in seen if alert.told_level < alert.level],
+            routes=self._rules.routes,
+            silences=work.alerts.silences(now),
+            owner_of=self._rules.owner_of,
+            now=now,
+        )
+        work.alerts.settle(planned.settled)
+        return work.outbox.add(planned.notifications)
+
+
+def _judge(watch: Watch, pulled: _Pulled) -> _Pulled:
+    """Hold a reading against what is known: refuse what cannot be, and say when keys are missing."""
+    if pulled.outcome == FAILED:
+        return pulled
+    reading, at = pulled.reading, pulled.reading.taken_at
+    nothing = replace(reading, snapshots=(), balance=None)
+    if watch.taken_at is not None and at <= watch.taken_at:
+        reason = f"this machine's clock is behind the last poll ({watch.taken_at:%Y-%m-%d %H:%M:%S} UTC); set it (NTP)"
+        return _Pulled(nothing, FAILED, reason)
+    kept, stale = watch.believable(reading)
+    reading = replace(reading, snapshots=kept, skipped=(*reading.skipped, *stale))
+    if stale and not kept:
+        return _Pulled(nothing, FAILED, "the source still shows yesterday's counters after 00:00 UTC")
+    missing = watch.missing(reading.snapshots, at)
+    if not kept:
+        return _Pulled(nothing, FAILED, f"the source lists no keys; it listed {len(missing)}") if missing else pulled
+    if len(missing) > max(1, _MISSING_SHARE * (len(missing) + len(kept))):
+        skipped = f", {len(reading.skipped)} of them unreadable" if reading.skipped else ""
+        return _Pulled(reading, PARTIAL, f"{len(missing)} of {len(missing) + len(kept)} keys are missing{skipped}")
+    return _Pulled(reading, GOOD)
+
+
+def _evaluated(pulled: _Pulled) -> Evaluated:
+    """What this poll could have seen: blindness always, a key when it was listed, the balance when it was told."""
+    listed = {snapshot.key_id for snapshot in pulled.reading.snapshots}
+    balance = pulled.reading.balance is not None
+
+    def could_see(finding: Finding) -> bool:
+        if finding.kind == "blind":
+            return True
+        return finding.key_id in listed if finding.key_id else balance
+
+    return could_see
+
+
+def _woken(alert: Alert, now: datetime) -> Alert:
+    """An acknowledgement with an end that has come: the alert is open, and to be told, again."""
+    if alert.status is Status.ACKNOWLEDGED and alert.acknowledged_until and alert.acknowledged_until <= now:
+        return replace(alert, status=Status.OPEN, acknowledged_until=None, told_level=0)
+    return alert
+
+
+def _renamed(watch: Watch, key_id: str, name: str) -> bool:
+    history = watch.histories.get(key_id)
+    return history is not None and history.latest.name != name
+
+
+def _tell_log(polled: Polled) -> None:
+    note = log.info if polled.outcome == GOOD else log.warning
+    note("poll", outcome=polled.outcome, keys=polled.keys, skipped=polled.skipped, reason=polled.reason)
+    for transition in polled.transitions:
+        alert = transition.alert
+        log.info(
+            f"alert.{transition.change.value}",
+            alert=alert.id,
+            kind=alert.finding.kind,
+            key_id=alert.finding.key_id,
+            severity=alert.finding.severity.word,
+            title=alert.finding.title,
+        )

@@ -1,0 +1,172 @@
+"""What the commands print: tables for people, JSON for programs."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from flowy_watch.core.alert import Alert, Status
+from flowy_watch.core.finding import Severity
+from flowy_watch.core.words import credit_words
+from flowy_watch.store import Work
+from flowy_watch.store.outbox import DEAD, SENT, WAITING, WITHHELD
+
+_COLOURS = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: object) -> str:
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+
+
+def alert_fields(alert: Alert) -> dict[str, Any]:
+    finding = alert.finding
+    return {
+        "id": alert.id,
+        "kind": finding.kind,
+        "severity": finding.severity.word,
+        "status": alert.status.value,
+        "key_id": finding.key_id,
+        "key_name": finding.key_name or None,
+        "title": finding.title,
+        "opened_at": alert.opened_at,
+        "last_seen_at": alert.last_seen_at,
+        "resolved_at": alert.resolved_at,
+    }
+
+
+def alerts_table(alerts: Iterable[Alert]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("alert", "severity", "status", "opened (UTC)", "what"):
+        table.add_column(heading, overflow="fold")
+    for alert in alerts:
+        style = "dim" if alert.status is Status.RESOLVED else _COLOURS[alert.finding.severity]
+        table.add_row(
+            str(alert.id),
+            Text(alert.finding.severity.word, style=style),
+            alert.status.value,
+            f"{alert.opened_at:%m-%d %H:%M}",
+            Text(alert.finding.title),
+        )
+    return table
+
+
+def status_fields(work: Work, now: datetime) -> dict[str, Any]:
+    """The state in one glance, as `status --json` prints it."""
+    polls, balance = work.usage.last_polls(1), work.usage.last_balance()
+    counts = work.outbox.counts()
+    return {
+        "at": now,
+        "last_poll": {
+            "taken_at": polls[0].taken_at,
+            "outcome": polls[0].outcome,
+            "reason": polls[0].reason,
+            "keys": polls[0].keys,
+            "skipped": polls[0].skipped,
+        }
+        if polls
+        else None,
+        "balance": balance.balance_microcredits / 1e6 if balance else None,
+        "open_alerts": [alert_fields(a) for a in work.alerts.unresolved()],
+        "silences": [
+            {"id": s.id, "pattern": s.pattern, "kind": s.kind, "until": s.until, "by": s.by, "why": s.why}
+            for s in work.alerts.silences(now)
+        ],
+        "outbox": {
+            status: sum(count for (_, at), count in counts.items() if at == status)
+            for status in (WAITING, SENT, DEAD, WITHHELD)
+        },
+        "dead_letters": [
+            {"channel": d.channel, "alert": d.alert_id, "created_at": d.created_at, "reason": d.reason}
+            for d in work.outbox.dead_letters()
+        ],
+        "keys": [
+            {
+                "key_id": k.key_id,
+                "name": k.name,
+                "last_four": k.last_four,
+                "spent_today": None if k.spent_microcredits is None else k.spent_microcredits / 1e6,
+                "daily_cap": None if k.daily_cap_microcredits is None else k.daily_cap_microcredits / 1e6,
+                "last_used_at": k.last_used_at,
+                "status": k.status,
+            }
+            for k in work.usage.keys_today(now.date())
+        ],
+    }
+
+
+def print_status(fields: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    poll = fields["last_poll"]
+    if poll is None:
+        console.print("No poll yet. `flowy-watch poll` makes one.")
+    else:
+        age = int((fields["at"] - poll["taken_at"]).total_seconds() // 60)
+        line = f"Last poll {age} min ago: {poll['outcome']}, {poll['keys']} keys, {poll['skipped']} skipped"
+        console.print(Text(line + (f" ({poll['reason']})" if poll["reason"] else "")))
+    if fields["balance"] is not None:
+        console.print(f"Balance {credit_words(int(fields['balance'] * 1e6))} credits")
+    box = fields["outbox"]
+    console.print(
+        f"Notices: {box['sent']} sent, {box['waiting']} waiting, {box['dead']} dead, {box['withheld']} withheld"
+    )
+    for letter in fields["dead_letters"]:
+        console.print(
+            Text(f"  not delivered on {letter['channel']}: alert {letter['alert']}: {letter['reason']}", "red")
+        )
+    for silence in fields["silences"]:
+        console.print(Text(f"Silence {silence['id']} on {silence['pattern']} until {silence['until']:%m-%d %H:%M} UTC"))
+    open_alerts = fields["open_alerts"]
+    console.print(f"{len(open_alerts)} open alerts" + (":" if open_alerts else "."))
+    for alert in open_alerts:
+        console.print(Text(f"  {alert['id']}  {alert['severity']}  {alert['title']}"))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading, justify in (("key", "left"), ("spent today", "right"), ("cap", "right"), ("last used (UTC)", "left")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]  # a literal by construction
+    for key in fields["keys"]:
+        spent, cap, used = key["spent_today"], key["daily_cap"], key["last_used_at"]
+        table.add_row(
+            Text(f"{key['name'] or key['key_id']}" + (f" …{key['last_four']}" if key["last_four"] else "")),
+            "–" if spent is None else credit_words(int(spent * 1e6)),
+            "none" if cap is None else credit_words(int(cap * 1e6)),
+            f"{used:%m-%d %H:%M}" if used else "never",
+        )
+    console.print(table)
+
+
+def story_lines(work: Work, alert: Alert) -> list[dict[str, Any]]:
+    """What happened to an alert and every notice of it, sent and withheld, in order."""
+    happened = [
+        {
+            "at": t.at,
+            "what": t.change,
+            "line": f"{t.change}: {t.title}" + (f" (by {t.by})" if t.by else "") + (f": {t.why}" if t.why else ""),
+        }
+        for t in work.alerts.story(alert.id)
+    ]
+    notices = [
+        {"at": n.sent_at or n.created_at, "what": n.status, "line": _notice(n)} for n in work.outbox.story(alert.id)
+    ]
+    return sorted([*happened, *notices], key=lambda line: line["at"])
+
+
+def _notice(row: Any) -> str:
+    about = f"notice of {row.change}"
+    if row.status == WITHHELD:
+        return f"{about} withheld: {row.reason}"
+    if row.status == SENT:
+        tries = f", try {row.tries}" if row.tries > 1 else ""
+        return f"{about} sent to {row.channel}{tries}" + (f"; {row.reason}" if row.reason else "")
+    if row.status == DEAD:
+        return f"{about} not delivered to {row.channel}: {row.reason}"
+    return f"{about} waits for {row.channel}, try {row.tries}" + (f": {row.reason}" if row.reason else "")

@@ -1,0 +1,182 @@
+"""Who is told what, and why somebody is not."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from flowy_watch.core.alert import Alert, Change, Status, Transition
+from flowy_watch.core.finding import Severity
+from flowy_watch.core.notification import Notification, Plan, Route, plan
+from flowy_watch.core.silence import Silence
+from tests.builders import HOUR, NOON, alert, opened, route, silence
+
+
+def planned(
+    *transitions: Transition,
+    waiting: Iterable[Alert] = (),
+    routes: Iterable[Route] = (route("ops"),),
+    silences: Iterable[Silence] = (),
+) -> Plan:
+    return plan(
+        transitions, waiting, routes=routes, silences=silences, owner_of=lambda key_id, name: f"{name} team", now=NOON
+    )
+
+
+def told(of: Plan) -> list[str]:
+    return [n.channel for n in of.notifications if not n.withheld]
+
+
+def only(of: Plan) -> Notification:
+    (notification,) = of.notifications
+    return notification
+
+
+def resolved(kind: str, **more: object) -> Transition:
+    ended = alert(kind, status=Status.RESOLVED, resolved_at=NOON, **{"told_level": 1} | more)
+    return Transition(ended, Change.RESOLVED, NOON)
+
+
+def test_an_opening_is_told_on_its_route_with_the_owner_and_is_settled() -> None:
+    opening = opened()
+    of = planned(opening)
+
+    assert only(of) == Notification("ops", Change.OPENED, opening.alert, NOON, owner="render team")
+    assert of.settled == (opening.alert,)
+
+
+def test_each_channel_hears_once_in_the_order_of_the_routes() -> None:
+    assert told(planned(opened(), routes=(route("ops", "mail"), route("mail", "hook")))) == ["ops", "mail", "hook"]
+
+
+@pytest.mark.parametrize(
+    ("selector", "taken"),
+    [
+        ({}, True),
+        ({"severities": frozenset({Severity.WARNING})}, True),
+        ({"severities": frozenset({Severity.CRITICAL})}, False),
+        ({"kinds": frozenset({"cap", "spike"})}, True),
+        ({"kinds": frozenset({"blind"})}, False),
+        ({"keys": ("ren*",)}, True),
+        ({"keys": ("other", "key_1")}, True),
+        ({"keys": ("prod-*",)}, False),
+        ({"kinds": frozenset({"cap"}), "keys": ("prod-*",)}, False),
+    ],
+)
+def test_a_route_takes_what_all_its_selectors_name(selector: dict[str, object], taken: bool) -> None:
+    assert told(planned(opened("cap"), routes=(route("ops", **selector),))) == ["ops"] * taken
+
+
+def test_a_route_for_keys_does_not_take_what_belongs_to_no_key() -> None:
+    assert told(planned(opened("balance", key_id=None, key_name=""), routes=(route(keys=("*",)),))) == []
+
+
+def test_what_no_route_takes_is_withheld_with_that_reason() -> None:
+    notification = only(planned(opened(), routes=()))
+
+    assert (notification.channel, notification.withheld) == ("", "no route takes it")
+
+
+def test_what_is_silenced_is_withheld_with_that_reason_and_not_settled() -> None:
+    of = planned(opened(), silences=[silence("render", until=NOON + HOUR, by="ana")])
+
+    assert only(of).withheld == "silence 1 on render by ana until 2026-03-02 13:00 UTC"
+    assert of.settled == ()
+
+
+def test_what_was_silenced_is_told_when_the_silence_ends() -> None:
+    held = alert("spike", told_level=0)
+    of = planned(waiting=[held], silences=[silence(until=NOON, created_at=NOON - HOUR)])
+
+    assert only(of) == Notification(
+        "ops", Change.REPEATED, held, NOON, "render team", note="the silence that held this back has ended"
+    )
+    assert of.settled == (held,)
+
+
+def test_what_is_still_silenced_goes_on_waiting() -> None:
+    assert planned(waiting=[alert()], silences=[silence()]) == Plan((), ())
+
+
+def test_what_somebody_acknowledged_meanwhile_is_not_told_after_the_silence() -> None:
+    assert planned(waiting=[alert(status=Status.ACKNOWLEDGED)]) == Plan((), ())
+
+
+def test_news_of_one_key_are_one_message_under_the_worst() -> None:
+    spike = opened("spike", id=2, severity=Severity.CRITICAL, title="spent a lot")
+    moved = opened("last_used", id=3, title="was used")
+
+    lead, folded = planned(moved, spike).notifications
+
+    assert (lead.alert, lead.also, lead.withheld) == (spike.alert, ("was used",), "")
+    assert (folded.alert, folded.withheld) == (moved.alert, "told with alert 2, which is about the same key")
+
+
+def test_of_equally_bad_news_the_cap_leads() -> None:
+    lead, *_ = planned(opened("balance"), opened("spike"), opened("cap")).notifications
+
+    assert (lead.alert.finding.kind, lead.also) == ("cap", ("balance at 1", "spike at 1"))
+
+
+def test_news_of_two_keys_are_two_messages_and_all_are_settled() -> None:
+    of = planned(opened("cap"), opened("cap", key_id="key_2"), opened("spike"))
+
+    assert (told(of), len(of.settled)) == (["ops", "ops"], 3)
+
+
+def test_news_of_one_key_for_two_channels_are_one_message_each() -> None:
+    assert told(planned(opened("cap"), opened("spike"), routes=(route("ops", "mail"),))) == ["ops", "mail"]
+
+
+def test_news_that_belong_to_no_key_are_never_folded() -> None:
+    news = [opened(kind, key_id=None, key_name="") for kind in ("balance", "blind")]
+
+    assert told(planned(*news)) == ["ops", "ops"]
+
+
+def test_a_silenced_kind_is_not_told_beside_the_others_of_its_key() -> None:
+    of = planned(opened("cap"), opened("spike"), silences=[silence(kind="spike")])
+
+    assert [n.also for n in of.notifications if not n.withheld] == [()]
+
+
+@pytest.mark.parametrize(("kind", "quiet"), [("spike", True), ("balance", True), ("last_used", True), ("blind", False)])
+def test_an_end_is_told_quietly_except_that_the_watcher_sees_again(kind: str, quiet: bool) -> None:
+    notification = only(planned(resolved(kind)))
+
+    assert (notification.channel, notification.change, notification.quiet) == ("ops", Change.RESOLVED, quiet)
+
+
+@pytest.mark.parametrize("kind", ["cap", "safeguard"])
+def test_an_end_by_the_calendar_is_not_told(kind: str) -> None:
+    assert only(planned(resolved(kind))).withheld == "it ended by the calendar, which is no news"
+
+
+def test_the_end_of_what_was_never_told_is_not_told() -> None:
+    assert only(planned(resolved("spike", told_level=0))).withheld == "it was never told, so its end is no news"
+
+
+def test_the_end_of_what_is_silenced_now_is_not_told() -> None:
+    assert only(planned(resolved("spike"), silences=[silence("ren*")])).withheld.startswith("silence 1 on ren*")
+
+
+def test_an_end_settles_nothing_and_is_not_folded_into_news() -> None:
+    news = opened("cap")
+    of = planned(resolved("spike"), news)
+
+    assert (told(of), of.settled) == (["ops", "ops"], (news.alert,))
+
+
+def test_every_transition_leaves_a_line_in_the_story() -> None:
+    news = [opened("cap"), opened("spike"), resolved("safeguard"), opened("cap", key_id="key_2", key_name="x")]
+    of = planned(*news, routes=(route(keys=("render",)),), silences=[silence(kind="spike")])
+
+    assert {n.alert.fingerprint for n in of.notifications} == {t.alert.fingerprint for t in news}
+
+
+def test_an_escalation_under_a_silence_is_told_at_its_level_when_the_silence_ends() -> None:
+    worse = Transition(alert("cap", 95, told_level=80), Change.ESCALATED, NOON)
+    held = planned(worse, silences=[silence()])
+    later = planned(waiting=[replace(worse.alert)])
+
+    assert (told(held), told(later), only(later).alert.level) == ([], ["ops"], 95)
