@@ -48,7 +48,7 @@ def build_app(settings: Settings, *, clock: Clock | None = None, migrate: bool =
     """Open what the settings name. The database is brought to this version's schema. Raises StoreError."""
     polls_by = clock or SystemClock()
     store = open_store(settings, migrate=migrate)
-    source: Source = SOURCES[settings.source.kind](settings.source.options, polls_by)
+    source: Source = SOURCES[settings.source.kind](settings.source.config, polls_by)
     channels = open_channels(settings)
     rules = Rules(
         routes=tuple(route.as_route() for route in settings.routes),
@@ -73,13 +73,12 @@ def open_store(settings: Settings, *, migrate: bool = True) -> Store:
 
 
 def open_channels(settings: Settings) -> dict[str, Channel]:
-    return {name: CHANNELS[channel.kind](name, channel.options) for name, channel in settings.channels.items()}
+    return {name: CHANNELS[channel.kind](name, channel.config) for name, channel in settings.channels.items()}
 
 
 def build_detectors(settings: Settings) -> list[Detector]:
-    return [
-        make(settings.detectors.config(name)) for name, make in DETECTORS.items() if settings.detectors.enabled(name)
-    ]
+    chosen = {name: settings.detectors[name] for name in DETECTORS}
+    return [DETECTORS[name](detector.config) for name, detector in chosen.items() if detector.enabled]
 
 
 def build_renderer(settings: Settings) -> Renderer:

@@ -26,9 +26,10 @@ log = structlog.get_logger()
 class Daemon:
     """Runs until it is told to stop or to read its configuration again."""
 
-    def __init__(self, app: App, *, now: Callable[[], datetime] | None = None) -> None:
+    def __init__(self, app: App, *, poll_at: Callable[[], datetime] | None = None) -> None:
+        """`poll_at` tells each poll its instant; the App's clock does by default."""
         self._app = app
-        self._now = now or app.clock.now
+        self._poll_at = poll_at
         self._stop, self._reload = Event(), Event()
         self._poll_began: float | None = None
 
@@ -49,7 +50,7 @@ class Daemon:
                 notify.tell("RELOADING=1")
                 if reload and (fresh := reload()):
                     self._app.close()
-                    self._app, self._now = fresh, fresh.clock.now
+                    self._app = fresh
         notify.tell("STOPPING=1")
         log.info("daemon.stopped")
 
@@ -71,7 +72,7 @@ class Daemon:
     def _signals(self) -> Iterator[None]:
         """The old handlers come back at the end: tests and the demo run daemons in their own process."""
         wanted = {signal.SIGTERM: self._stop.set, signal.SIGINT: self._stop.set, signal.SIGHUP: self._reload.set}
-        old = {number: signal.signal(number, lambda *_, act=act: act()) for number, act in wanted.items()}  # type: ignore[misc]
+        old = {number: signal.signal(number, lambda *_, act=act: act()) for number, act in wanted.items()}
         try:
             yield
         finally:
@@ -114,11 +115,11 @@ class Daemon:
     def _poll(self) -> None:
         self._poll_began = monotonic()
         try:
-            polled = self._app.poll.run(self._now())
+            polled = self._app.poll.run((self._poll_at or self._app.clock.now)())
         finally:
             self._poll_began = None
         if polled.waiting:
             self._app.postman.ring()
 
     def _prune(self) -> None:
-        prune(self._app.store, retain=self._app.settings.store.retain, now=self._now())
+        prune(self._app.store, retain=self._app.settings.store.retain, now=self._app.clock.now())

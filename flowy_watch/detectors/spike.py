@@ -56,8 +56,9 @@ class SpikeDetector:
         if in_hour and last_hour >= self.least and last_hour > in_hour.bar * CREDIT:
             return self._spike(history, view, last_hour, in_hour, "in the last hour")
         today = history.latest.spent
-        # A day that went over its bar hours ago and has been quiet since is over: the hour must show life.
-        if in_day and last_hour * 20 >= self.least and today > in_day.bar * CREDIT + self.least:
+        # A day that went over its bar hours ago is told already: the last hour must still be adding to it.
+        usual_hour = in_hour.high * CREDIT if in_hour else 0
+        if in_day and last_hour > max(usual_hour, self.least / 10) and today > in_day.bar * CREDIT + self.least:
             return self._spike(history, view, today, in_day, "today")
         return None
 

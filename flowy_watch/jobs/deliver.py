@@ -66,6 +66,11 @@ class Delivery:
             self._postpone(claimed, str(error), error.retry_after or _pause(claimed.tries))
         except Doubtful as error:
             self._postpone(claimed, f"may have arrived: {error}", _AFTER_DOUBT)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  # a notice that trips over a fault of ours must not block the others
+            log.exception("notice.crashed", channel=self._channel.name, alert=claimed.alert_id)
+            self._postpone(claimed, f"internal error ({type(error).__name__})", _pause(claimed.tries), most=5)
         else:
             self._done(claimed, receipt)
             return True
@@ -87,10 +92,12 @@ class Delivery:
             work.outbox.sent(claimed.outbox_id, at=self._clock.now(), remote_id=receipt.remote_id, reason=reason)
         log.info("notice.sent", channel=self._channel.name, alert=claimed.alert_id, tries=claimed.tries, refused=reason)
 
-    def _postpone(self, claimed: Claimed, reason: str, pause: timedelta) -> None:
+    def _postpone(self, claimed: Claimed, reason: str, pause: timedelta, *, most: int = 0) -> None:
+        """Try again after a pause: for a day, or `most` times."""
         now = self._clock.now()
-        if now - claimed.created_at > _GIVE_UP and claimed.tries > 10:
-            self._bury(claimed, f"given up after a day and {claimed.tries} tries: {reason}")
+        over = claimed.tries >= most if most else now - claimed.created_at > _GIVE_UP and claimed.tries > 10
+        if over:
+            self._bury(claimed, f"given up after {claimed.tries} tries: {reason}")
             return
         with self._store.write() as work:
             work.outbox.later(claimed.outbox_id, due_at=now + pause, reason=reason)

@@ -112,6 +112,15 @@ class Database:
             finally:
                 connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _DAEMON_LOCK})
 
+    def backup(self, file: Path) -> None:
+        """Copy the whole database to a new file, consistent while others write. Raises StoreError."""
+        if not self.is_sqlite:
+            raise StoreError("back up PostgreSQL with pg_dump")
+        if file.exists():
+            raise StoreError(f"{file} exists; name a new file")
+        with self._translated(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM INTO ?", (str(file),))
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:

@@ -125,7 +125,10 @@ def test_the_fingerprint_is_kind_key_and_period_and_never_the_numbers() -> None:
 
 @pytest.mark.parametrize("field", [{"kind": "spike"}, {"key_id": "key_2"}, {"period": "2026-03-03"}])
 def test_another_kind_key_or_period_is_another_problem(field: dict[str, str]) -> None:
-    assert finding(**{"kind": "cap", "period": "2026-03-02"} | field).fingerprint != finding(period="2026-03-02").fingerprint
+    assert (
+        finding(**{"kind": "cap", "period": "2026-03-02"} | field).fingerprint
+        != finding(period="2026-03-02").fingerprint
+    )
 
 
 KINDS = ("cap", "spike", "last_used", "balance")

@@ -147,7 +147,9 @@ def test_only_hours_watched_from_start_to_end_are_learned() -> None:
 
 
 def test_spend_between_two_polls_is_shared_by_the_hours_it_fell_in() -> None:
-    key = history(snapshot(0), snapshot(0, NOON + HOUR), snapshot(90, NOON + 150 * MINUTE), snapshot(90, NOON + 3 * HOUR))
+    key = history(
+        snapshot(0), snapshot(0, NOON + HOUR), snapshot(90, NOON + 150 * MINUTE), snapshot(90, NOON + 3 * HOUR)
+    )
 
     assert learned(key) == [60.0, 30.0]
 

@@ -24,7 +24,9 @@ def test_secrets_are_hidden_wherever_they_stand(text: str, shown: str) -> None:
     assert redact(text) == shown
 
 
-@pytest.mark.parametrize("text", ["", "flowy_watch", "https://flowy.example/settings", "postgresql://db:5432/x", "…9f8e"])
+@pytest.mark.parametrize(
+    "text", ["", "flowy_watch", "https://flowy.example/settings", "postgresql://db:5432/x", "…9f8e"]
+)
 def test_ordinary_words_are_left_alone(text: str) -> None:
     assert redact(text) == text
 

@@ -9,7 +9,15 @@ from tests.builders import HOUR, MINUTE, NOON, alert, silence
 
 @pytest.mark.parametrize(
     ("pattern", "covered"),
-    [("render", True), ("ren*", True), ("key_1", True), ("key_*", True), ("*", True), ("Render", False), ("ren", False)],
+    [
+        ("render", True),
+        ("ren*", True),
+        ("key_1", True),
+        ("key_*", True),
+        ("*", True),
+        ("Render", False),
+        ("ren", False),
+    ],
 )
 def test_a_silence_is_on_a_pattern_of_names_or_ids(pattern: str, covered: bool) -> None:
     assert silence(pattern).covers(alert(), at=NOON) is covered

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from flowy_watch.core.workspace import WorkspaceHistory
-from tests.builders import DAY, HOUR, MIDNIGHT, MINUTE, NOON, credit, workspace
+from tests.builders import HOUR, MIDNIGHT, MINUTE, NOON, credit, workspace
 
 
 def test_the_burn_is_the_mean_of_the_days_before() -> None:

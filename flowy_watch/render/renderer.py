@@ -1,0 +1,111 @@
+"""Notifications in the words of a dialect."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from flowy_watch.core.alert import Change
+from flowy_watch.core.message import Dialect, EmailMessage, Message, PlainMessage, SlackMessage
+from flowy_watch.core.notification import Notification
+from flowy_watch.render.environment import build_environment
+from flowy_watch.render.notice import (
+    Mood,
+    Notice,
+    Part,
+    Reader,
+    Role,
+    ended,
+    first_line,
+    footer,
+    money,
+    mood_of,
+    taken_on,
+    verdict,
+)
+from flowy_watch.render.phrase import When, bold, code, line, plain, shorten, visible
+from flowy_watch.render.roundup import roundup
+from flowy_watch.render.steps import steps
+
+SLACK_HEADER = 150
+
+# Mrkdwn has no escape for these, only for &, < and >: they become their look-alikes.
+_LOOK_ALIKES = str.maketrans({"*": "∗", "`": "ˋ", "~": "∼"})
+
+
+class Renderer:
+    """Turns facts into messages. Never fails on what a name contains."""
+
+    def __init__(self, reader: Reader) -> None:
+        url = reader.api_keys_url
+        safe = url if url.startswith(("https://", "http://")) else ""
+        self._reader = Reader(shorten(visible(reader.workspace)), safe, reader.timezone)
+        self._environment = build_environment()
+
+    def render(self, notification: Notification, dialect: Dialect) -> Message:
+        return self._say(self.notice(notification), dialect)
+
+    def render_many(self, notifications: Sequence[Notification], dialect: Dialect) -> tuple[Message, ...]:
+        """Many notifications for one channel in few messages, each alert on a line of its own, the worst first.
+
+        At most three for Slack, one for the others. Nothing yields nothing, and one is what `render` makes of it.
+        """
+        if len(notifications) < 2:
+            return tuple(self.render(notification, dialect) for notification in notifications)
+        pages = 3 if dialect is Dialect.SLACK else 1
+        return tuple(self._say(notice, dialect) for notice in roundup(notifications, self._reader, most=pages))
+
+    def render_test(self, dialect: Dialect, channel_name: str, now: datetime) -> Message:
+        """What `notify-test` sends: harmless, and plainly a test."""
+        name = shorten(visible(channel_name))
+        when = When(self._reader.timezone, now)
+        lines = (
+            line("flowy-watch can tell you things on channel ", bold(name), "."),
+            line("Sent ", when(now), ". Nothing happened, nothing is to be done."),
+        )
+        below = line("Sent by ", code(f"flowy-watch notify-test {name}"), " · ", self._reader.workspace)
+        notice = Notice(Mood.INFO, f"Test: channel {name} works", (Part(Role.VERDICT, lines),), (below,))
+        return self._say(notice, dialect)
+
+    def notice(self, notification: Notification) -> Notice:
+        """The words without their dialect."""
+        alert, when = notification.alert, When(self._reader.timezone, notification.created_at)
+        parts: tuple[Part, ...]
+        if notification.change is Change.RESOLVED:
+            parts = (ended(alert, when),)
+        elif notification.change in (Change.ACKNOWLEDGED, Change.EXPECTED):
+            parts = (taken_on(notification, when),)
+        else:
+            stakes = alert.finding.stakes
+            spent = (money(stakes, when),) if stakes else ()
+            parts = (verdict(notification, when), *spent, *steps(alert, self._reader, when))
+        below = footer(alert, when, self._reader.workspace)
+        return Notice(mood_of(notification), first_line(notification), parts, below)
+
+    def _say(self, notice: Notice, dialect: Dialect) -> Message:
+        if dialect is Dialect.SLACK:
+            text = self._fill(
+                "slack/notice.json.j2", notice, header=shorten(f"{notice.mood.sign} {notice.first_line}", SLACK_HEADER)
+            )
+            return SlackMessage(mrkdwn(notice.first_line), tuple(json.loads(text)))
+        text = self._fill("email/notice.txt.j2", notice)
+        if dialect is Dialect.PLAIN:
+            return PlainMessage(text)
+        return EmailMessage(notice.first_line, text, self._fill("email/notice.html.j2", notice))
+
+    def _fill(self, template: str, notice: Notice, **more: object) -> str:
+        return self._environment.get_template(template).render(notice=notice, Role=Role, plain=plain, **more)
+
+
+def mrkdwn(text: str) -> str:
+    """Plain words as mrkdwn that pings nobody, links nowhere and has no style."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _without_italics(escaped.translate(_LOOK_ALIKES))
+
+
+def _without_italics(text: str) -> str:
+    """Underscores begin italics only at the edge of a word; inside of `prod_render` they stay."""
+    padded = f" {text} "
+    return "".join(
+        "＿" if c == "_" and not (before.isalnum() and after.isalnum()) else c
+        for before, c, after in zip(padded, text, padded[2:], strict=False)
+    )

@@ -1,0 +1,137 @@
+"""What to do about it: the decision, what to press, and what comes after."""
+
+from flowy_watch.core.alert import Alert
+from flowy_watch.core.finding import Finding
+from flowy_watch.core.usage import CREDIT, next_reset
+from flowy_watch.core.words import credit_words
+from flowy_watch.render.notice import Part, Reader, Role, name_of, tail_of
+from flowy_watch.render.phrase import Line, When, argument, bold, code, line
+
+_PUT_BACK = {
+    "new_key": "Not planned? Revoke it",
+    "active_again": "Not planned? Revoke it again",
+}
+_REPLACE = line(bold("Replace:"), " a new key with a daily cap of 2–3× a normal day.")
+_SUPPORT = line(bold("Used again after that?"), " Then the revoke does not hold: write to Flowy's support.")
+
+
+def steps(alert: Alert, reader: Reader, when: When) -> tuple[Part, ...]:
+    """The decision first, then the one thing to press, then the rest."""
+    finding = alert.finding
+    special = {"balance": _balance, "blind": _blind, "unattributed": _unattributed}.get(finding.kind)
+    if special:
+        return special(alert, reader)
+    if finding.kind == "safeguard":
+        return _safeguard(alert, reader)
+    if not name_of(finding):
+        return (_decision(alert, "Expected?"),)
+    if _revoked_before(finding):
+        return (_decision(alert, "Known?"), _stop(finding, reader), _after(_SUPPORT))
+    softer = (_softer(finding, when),) if finding.suspicious_only else ()
+    return (_decision(alert, "Expected?", expect=when), *softer, _stop(finding, reader), _after(_REPLACE))
+
+
+def _decision(alert: Alert, question: str, *, expect: When | None = None) -> Part:
+    lines = [line(bold(question), " ", code(f"flowy-watch ack {alert.id}"))]
+    if expect and alert.finding.key_id:
+        until = alert.finding.stakes.resets_at if alert.finding.stakes else next_reset(expect.now)
+        key = argument(alert.finding.key_name, alert.finding.key_id)
+        lines.append(line("or mark it: ", code(f"flowy-watch expect {key} --until {until:%Y-%m-%dT%H:%MZ}")))
+    return Part(Role.DECISION, tuple(lines))
+
+
+def _path(finding: Finding, last: str) -> Line:
+    """The exact way in Flowy."""
+    return line(bold(f"Settings → API keys → {name_of(finding)}{tail_of(finding)} → {last}"))
+
+
+def _stop(finding: Finding, reader: Reader) -> Part:
+    doubt = "Stolen?" if finding.suspicious_only else "Not expected?"
+    lines = (
+        line(
+            bold("Revoke it again" if _revoked_before(finding) else f"{doubt} Revoke now"), ", by an owner or editor:"
+        ),
+        _path(finding, "Revoke"),
+        line("Stops at once everything that uses this key: its runs are refused (401)."),
+    )
+    return Part(Role.STOP, lines, link=reader.api_keys_url)
+
+
+def _softer(finding: Finding, when: When) -> Part:
+    """The cap set to today's spend, where a stop by the cap can still change something."""
+    stakes = finding.stakes
+    if stakes is None:
+        way = (line(bold("Not sure? Softer stop:")), _path(finding, "daily cap = today's spend"))
+        return Part(Role.SOFTER, way)
+    reset = when.clock(stakes.resets_at)
+    if stakes.daily_cap is not None and stakes.spent_today >= stakes.daily_cap:
+        held = f" Its cap holds it until {reset}. To keep it stopped after that, lower the cap:"
+        return Part(Role.SOFTER, (line(bold("Not sure?"), held), _path(finding, "daily cap")))
+    cap = credit_words(max(stakes.spent_today, CREDIT))  # a cap of 0 could be read as none
+    stop = line(bold("Not sure? Softer stop:"), f" no new runs until {reset}:")
+    return Part(Role.SOFTER, (stop, _path(finding, f"daily cap = {cap}")))
+
+
+def _revoked_before(finding: Finding) -> bool:
+    return finding.kind == "last_used" and finding.period == "revoked"
+
+
+def _after(then: Line) -> Part:
+    bullets = (
+        line(
+            bold("Is it stopped?"),
+            " flowy-watch checks: revoked and no use since, within 2 polls. Otherwise it gets louder.",
+        ),
+        then,
+        line(bold("Find the leak:"), " who had it, and where it lies: code, CI, browser, logs."),
+    )
+    return Part(Role.MORE, bullets=bullets)
+
+
+def _safeguard(alert: Alert, reader: Reader) -> tuple[Part, ...]:
+    finding = alert.finding
+    what = finding.facts.get("what", "")
+    if what in _PUT_BACK:
+        lines = (line(bold(_PUT_BACK[what]), ", by an owner or editor:"), _path(finding, "Revoke"))
+    else:
+        lines = (line(bold("Not planned? Put it back"), ", by an owner or editor:"), _path(finding, "Edit"))
+    bullets = (line(bold("Nobody did it?"), " Then somebody else may hold an owner's or editor's login."),)
+    return (
+        _decision(alert, "Planned? All is well."),
+        Part(Role.STOP, lines, link=reader.api_keys_url),
+        Part(Role.MORE, bullets=bullets),
+    )
+
+
+def _balance(alert: Alert, reader: Reader) -> tuple[Part, ...]:
+    lines = (
+        line(bold("At zero every run of every key stops"), ", whatever the caps say."),
+        line(bold("Top up"), " the workspace's credits in Flowy, or lower the caps of the keys that burn most:"),
+        line(bold("Settings → API keys → the key → daily cap")),
+    )
+    return (_decision(alert, "Expected?"), Part(Role.STOP, lines, link=reader.api_keys_url))
+
+
+def _blind(alert: Alert, _: Reader) -> tuple[Part, ...]:
+    """No question whether it is expected: while it lasts nobody watches."""
+    what = alert.finding.facts.get("what", "")
+    cause = {
+        "clock": "Set this machine's clock (NTP).",
+        "frozen": "See whether the source still gets new figures.",
+    }.get(what, "Look at the network, the source's address and its credential.")
+    lines = (
+        line(bold("Find the cause: "), code("flowy-watch check"), " tries every step and says which one fails."),
+        line(cause),
+        line("Until then look at Last used in Flowy: ", bold("Settings → API keys"), "."),
+    )
+    more = (line("No spend alert opens or resolves while blind. You are told once when it is over."),)
+    return (Part(Role.STOP, lines), Part(Role.MORE, bullets=more), _decision(alert, "Known?"))
+
+
+def _unattributed(alert: Alert, reader: Reader) -> tuple[Part, ...]:
+    lines = (
+        line(bold("Find who spends:"), " compare with the list in Flowy, key by key:"),
+        line(bold("Settings → API keys → Last used")),
+        line("A key that is not watched, or runs that were started without a key, would explain it."),
+    )
+    return (_decision(alert, "Explained?"), Part(Role.STOP, lines, link=reader.api_keys_url))
