@@ -184,7 +184,7 @@ hours = "Mon-Fri 07:00-20:00 Europe/Madrid"
 [channels.ops]
 kind = "slack"
 token = "{_SECRET}"
-channel = "C0DEMO"
+channel = "{slack.channel}"
 api_url = "{slack.url}"
 
 [channels.mail]

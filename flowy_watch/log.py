@@ -21,7 +21,7 @@ _SHORTEST = 4  # hiding a shorter "secret", such as a query's `1`, would hide ha
 
 def get(name: str) -> FilteringBoundLogger:
     """A logger of events: `log.info("alert.opened", key_id=…)`. Follows a later `configure`."""
-    return cast(FilteringBoundLogger, structlog.get_logger(logger=name))
+    return cast(FilteringBoundLogger, structlog.get_logger().bind(logger=name))
 
 
 def configure(level: Level, format: Format, secrets: Iterable[str] = ()) -> None:

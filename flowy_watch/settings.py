@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from datetime import time as clock_time
 from datetime import timedelta
-from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePath
 from typing import Annotated, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -36,6 +35,7 @@ from flowy_watch.channels import CHANNELS
 from flowy_watch.core.finding import Severity
 from flowy_watch.core.hours import Hours
 from flowy_watch.core.notification import Route
+from flowy_watch.core.pattern import matches
 from flowy_watch.core.redact import redact
 from flowy_watch.detectors import DETECTORS, KeyRules
 from flowy_watch.errors import SettingsError
@@ -170,7 +170,7 @@ class SourceSettings(_Section):
 
 
 class KeySettings(_Section):
-    """`[keys."pattern"]`: what is known of the keys whose name or id matches, `*` and `?` being wild."""
+    """`[keys."pattern"]`: what is known of the keys whose name or id matches, `*` standing for anything."""
 
     owner: str = ""
     hours: Annotated[str, AfterValidator(_hours)] = ""
@@ -278,7 +278,7 @@ class Settings(_Section):
     def _find_rules(self, key_id: str, name: str) -> KeyRules:
         found: dict[str, object] = {}
         for pattern, rule in self.keys.items():
-            if key_id and (fnmatchcase(name, pattern) or fnmatchcase(key_id, pattern)):
+            if key_id and matches(pattern, name, key_id):
                 found = {option: getattr(rule, option) for option in rule.model_fields_set} | found
         rule = KeySettings.model_validate(found)
         return KeyRules(rule.owner, Hours.parse(rule.hours) if rule.hours else None, rule.dormant_after)
@@ -528,7 +528,7 @@ def _bare(kind: object) -> object:
 def _is_text(kind: object) -> bool:
     if get_origin(kind) is Literal:
         return True
-    return isinstance(kind, type) and issubclass(kind, str | SecretStr | PurePath | timedelta | time)
+    return isinstance(kind, type) and issubclass(kind, str | SecretStr | PurePath | timedelta | clock_time)
 
 
 def _options_of(kind: object) -> dict[str, object] | None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email import message as mime
+from email.header import Header
 from email.headerregistry import Address, HeaderRegistry, MessageIDHeader
 from email.policy import SMTP as SMTP_POLICY
 from email.policy import EmailPolicy
@@ -29,6 +30,7 @@ from flowy_watch.core.message import Dialect, EmailMessage, Message
 from flowy_watch.core.redact import HIDDEN, redact
 from flowy_watch.errors import ChannelError, Doubtful, Refused, TryLater
 
+LONGEST_SUBJECT = 400
 REMEMBERED = 500  # messages whose partial deliveries are kept in mind
 BROKEN = (OSError, smtplib.SMTPException)  # what smtplib raises when a connection ends or never was
 
@@ -129,7 +131,7 @@ class EmailChannel:
             for recipient in progress.waiting(self._to):
                 del mail["To"]
                 mail["To"] = recipient
-                later = self._deliver(smtp, recipient, mail.as_bytes(), progress) or later
+                later = self._deliver(smtp, recipient, _subject(message.subject) + mail.as_bytes(), progress) or later
         if later:
             raise TryLater(later)
         del self._progress[envelope.outbox_id]
@@ -173,7 +175,6 @@ class EmailChannel:
             mail["In-Reply-To"] = root
         mail["Date"] = localtime()
         mail["From"] = Address(self._sender[0], addr_spec=self._sender[1])
-        mail["Subject"] = _one_line(message.subject)
         # RFC 3834: a machine wrote this, so no machine should answer. `Precedence` is left out: it is no standard,
         # and "bulk" sends alerts to where nobody looks.
         mail["Auto-Submitted"] = "auto-generated"
@@ -341,6 +342,16 @@ def _policy() -> "EmailPolicy[mime.EmailMessage]":  # quoted: only the stub is g
     return SMTP_POLICY.clone(header_factory=registry, cte_type="7bit")
 
 
+def _subject(text: str) -> bytes:
+    """The header as it is sent. EmailMessage folds one of 70 to 78 characters into an empty first line, which some
+    mail programs show as no subject, and doubles spaces where it encodes: plain words stay on their line instead (RFC
+    5322 allows 998 characters), all others are encoded whole."""
+    line = _one_line(text)[:LONGEST_SUBJECT]
+    plain = line.isascii() and "=?" not in line  # a name that looks like an encoded word would be read as one
+    encoded = line if plain else Header(line, "utf-8", maxlinelen=76, header_name="Subject").encode("\r\n")
+    return f"Subject: {encoded}\r\n".encode("ascii")
+
+
 def _token(name: str) -> str:
     """A name as the left part of a message id: itself where it may stand there, else its hash."""
     if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
@@ -349,7 +360,8 @@ def _token(name: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    joiner = "\u200d"  # not printable, but it holds emoji together
+    return " ".join("".join(c if c.isprintable() or c == joiner else " " for c in text).split())
 
 
 def _own_name() -> str:

@@ -50,6 +50,7 @@ HISTORY = {"channels:history", "groups:history"}
 HALF_DONE = {"internal_error", "fatal_error"}  # Slack: "some aspect of the operation may have succeeded"
 CANNOT_UPDATE = {"message_not_found", "edit_window_closed", "cant_update_message"}
 MOST_PAGES = 10
+CLOCKS_APART = timedelta(minutes=10)  # Slack's clock dates the messages, ours says since when to look
 
 
 def _with_slash(url: str) -> str:
@@ -173,7 +174,7 @@ class SlackChannel:
 
     def _written(self, envelope: Envelope, since: datetime) -> Iterator[Mapping[str, Any]]:
         """The messages among which this one would be: a thread when it was to change a message, else the channel."""
-        query: dict[str, Any] = {"channel": self._channel, "oldest": f"{since.timestamp():.6f}"}
+        query: dict[str, Any] = {"channel": self._channel, "oldest": f"{(since - CLOCKS_APART).timestamp():.6f}"}
         read: Callable[..., SlackResponse] = self._client.conversations_history
         if envelope.update_of:
             channel, _, ts = envelope.update_of.rpartition(":")

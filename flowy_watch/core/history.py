@@ -10,6 +10,7 @@ from flowy_watch.core.usage import CREDIT, KeyStatus, Microcredits, Snapshot, da
 
 _MARK_EVERY = 150.0  # seconds; closer polls need no mark of their own
 _MARKS_FOR = 2.6 * 3600.0
+_JUST_BORN = timedelta(hours=2)
 _LONGEST_GAP = 2 * 3600.0  # spend over a longer gap cannot be given to an hour
 
 
@@ -20,6 +21,7 @@ class History:
     """
 
     __slots__ = (
+        "_day_high",
         "_hour",
         "_hour_spent",
         "_hour_whole",
@@ -52,18 +54,25 @@ class History:
         self._hour = int(seconds) // 3600
         self._hour_spent = 0.0
         self._hour_whole = False  # the first hour was not seen from its start
+        self._day_high = snapshot.spent
+        born = snapshot.created_at
+        if born and timedelta(0) < snapshot.taken_at - born <= _JUST_BORN and day_of(born) == day_of(snapshot.taken_at):
+            self.total = snapshot.spent  # all of it was spent since: it is seen as if we had watched from the start
+            self._marks = deque([(born.timestamp(), 0), (seconds, self.total)])
 
     def add(self, snapshot: Snapshot) -> Microcredits:
         """Take in the next snapshot and return the spend seen since the one before.
 
-        A counter that went back within a day starts again from where it is now; over midnight only what the new
-        day shows is counted, since the rest of the old one was not seen.
+        A counter that went back within a day counts again from its highest: a figure that drops out for a poll is no
+        spend. Over midnight only what the new day shows is counted, since the rest of the old one was not seen.
         """
         before = self.latest
         same_day = before.taken_at.date() == snapshot.taken_at.date()
-        spent = snapshot.spent - before.spent if same_day else snapshot.spent
-        if spent < 0:
-            spent = 0
+        if same_day:
+            spent = max(snapshot.spent - self._day_high, 0)
+            self._day_high = max(self._day_high, snapshot.spent)
+        else:
+            spent = self._day_high = snapshot.spent
         self.previous, self.latest = before, snapshot
         self.total += spent
         self._note_use(before, snapshot, spent)
@@ -81,7 +90,7 @@ class History:
     def _note_use(self, before: Snapshot, now: Snapshot, spent: Microcredits) -> None:
         self.still_for = None
         if now.last_used_at is not None:
-            if before.last_used_at is None or now.last_used_at > before.last_used_at:
+            if now.last_used_at > self.moved_at:  # not only later than before: a source may drop it for a poll
                 self._moved(now.last_used_at)
         elif spent:
             self._moved(now.taken_at)
@@ -144,6 +153,7 @@ class History:
             "total": self.total,
             "marks": list(self._marks),
             "hour": [self._hour, self._hour_spent, self._hour_whole],
+            "day_high": self._day_high,
         }
 
     @classmethod
@@ -169,6 +179,7 @@ class History:
         history.total = state["total"]
         history._marks = deque((at, total) for at, total in state["marks"])
         history._hour, history._hour_spent, history._hour_whole = state["hour"]
+        history._day_high = state["day_high"]
         return history
 
 

@@ -31,7 +31,7 @@ class Hours:
         span = (_weekday(match["last"]) - first) % 7 + 1 if match["last"] else 1
         try:
             zone = ZoneInfo(match["zone"] or "UTC")
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError("names no known time zone") from error
         start, end = _clock(match["start"]), _clock(match["end"])
         return cls(text.strip(), frozenset((first + n) % 7 for n in range(span)), start, end, zone)

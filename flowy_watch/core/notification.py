@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from fnmatch import fnmatchcase
 
 from flowy_watch.core.alert import LIVES, Alert, Change, Ending, Life, Status, Transition
-from flowy_watch.core.finding import Severity
+from flowy_watch.core.finding import Finding, Severity
+from flowy_watch.core.pattern import matches
 from flowy_watch.core.silence import Silence
 
 
@@ -24,7 +24,7 @@ class Route:
         return (
             (not self.severities or finding.severity in self.severities)
             and (not self.kinds or finding.kind in self.kinds)
-            and (not self.keys or any(_is_key(finding.key_id or "", finding.key_name, p) for p in self.keys))
+            and (not self.keys or _is_key(finding, self.keys))
         )
 
 
@@ -54,6 +54,8 @@ class Plan:
     """Alerts whose present level is told, or withheld for good: they are not planned again until they get worse."""
 
 
+_HELD_BACK = "the silence or acknowledgement that held this back has ended"
+
 Owners = Callable[[str, str], str]
 """Key id and name to the owner to show; empty when nobody is named."""
 
@@ -76,7 +78,7 @@ def plan(
     routes, silences = tuple(routes), tuple(silences)
     notifications: list[Notification] = []
     settled: list[Alert] = []
-    news: list[Transition] = []
+    news: list[tuple[Alert, Change]] = []
 
     def tell(alert: Alert, change: Change, *, withheld: str = "", quiet: bool = False, note: str = "") -> None:
         owner = owner_of(alert.finding.key_id or "", alert.finding.key_name)
@@ -96,20 +98,21 @@ def plan(
         elif silence:
             tell(alert, change, withheld=_silence_words(silence))
         else:
-            news.append(transition)
-    for transition in sorted(news, key=_worst_first):
-        tell(transition.alert, transition.change)
-        settled.append(transition.alert)
-    for alert in waiting:
-        if alert.status is Status.OPEN and not _silenced(silences, alert, now):
-            tell(alert, Change.REPEATED, note="the silence that held this back has ended")
-            settled.append(alert)
+            news.append((alert, change))
+    news += [
+        (alert, Change.REPEATED)
+        for alert in waiting
+        if alert.status is Status.OPEN and not _silenced(silences, alert, now)
+    ]
+    for alert, change in sorted(news, key=lambda item: _worst_first(item[0])):
+        tell(alert, change, note=_HELD_BACK if change is Change.REPEATED else "")
+        settled.append(alert)
     return Plan(_one_per_key(notifications), tuple(settled))
 
 
-def _worst_first(transition: Transition) -> tuple[int, bool, str]:
+def _worst_first(alert: Alert) -> tuple[int, bool, str]:
     """By severity; of equals the cap first: it says exactly how much is left."""
-    finding = transition.alert.finding
+    finding = alert.finding
     return -finding.severity, finding.kind != "cap", finding.fingerprint
 
 
@@ -157,5 +160,5 @@ def _channels(routes: Iterable[Route], alert: Alert) -> list[str]:
     return list(dict.fromkeys(channel for route in routes if route.takes(alert) for channel in route.channels))
 
 
-def _is_key(key_id: str, name: str, pattern: str) -> bool:
-    return bool(key_id) and (fnmatchcase(name, pattern) or fnmatchcase(key_id, pattern))
+def _is_key(finding: Finding, patterns: Iterable[str]) -> bool:
+    return finding.key_id is not None and any(matches(p, finding.key_name, finding.key_id) for p in patterns)

@@ -12,8 +12,8 @@ _SECRETS = re.compile(
     | flowy_[A-Za-z0-9]{12,}[A-Za-z0-9_\-]*
     | xox[a-z]-[A-Za-z0-9\-]{4,} | xapp-[A-Za-z0-9\-]{4,}
     | (?<=hooks\.slack\.com/)\S+
-    | (?<=://)[^/\s:@]*:[^/\s@]+(?=@)
-    | (?i:(?<=bearer\ )|(?<=basic\ ))[A-Za-z0-9._~+/=\-]{6,}
+    | (?<=://)[^/\s:@]*:[^/\s]+(?=@)
+    | (?i:(?<=bearer\ )|(?<=basic\ ))(?=[a-z.]*[A-Z0-9=])[A-Za-z0-9._~+/=\-]{6,}
     """,
     re.VERBOSE,
 )

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 
 from flowy_watch.core.alert import Alert
+from flowy_watch.core.pattern import matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Silence:
         if not self.active(at) or (self.kind and self.kind != alert.finding.kind):
             return False
         key_id, name = alert.finding.key_id or "", alert.finding.key_name
-        return fnmatchcase(name, self.pattern) or fnmatchcase(key_id, self.pattern)
+        return matches(self.pattern, name, key_id)
 
     def active(self, at: datetime) -> bool:
         return self.created_at <= at < self.until and (self.ended_at is None or at < self.ended_at)

@@ -5,6 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 from flowy_watch.core.redact import redact
@@ -103,6 +104,7 @@ def _type_name(value: object) -> str:
 _SPACES = re.compile(r"\s+")
 _LONGEST_NAME = 200
 _JOINER = "\u200d"  # holds emoji together; every other invisible character goes
+_EMOJI = ("So", "Sk", "Mn")  # a symbol, its skin tone, its variation
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn")
 
 
@@ -115,6 +117,10 @@ def clean_name(raw: str) -> str:
     if raw.isascii() and raw.isprintable() and len(raw) <= _LONGEST_NAME:
         return redact(_SPACES.sub(" ", raw).strip())  # nearly all names; what follows costs ten times as much
     spaced = _SPACES.sub(" ", raw[: 4 * _LONGEST_NAME])
-    visible = "".join(c for c in spaced if c == _JOINER or unicodedata.category(c) not in _INVISIBLE)
+    visible = "".join(
+        c
+        for before, c in pairwise(" " + spaced)
+        if unicodedata.category(c) not in _INVISIBLE or (c == _JOINER and unicodedata.category(before) in _EMOJI)
+    )
     name = redact(visible.strip())
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"

@@ -51,8 +51,7 @@ class Watch:
 
     def believable(self, reading: Reading) -> tuple[tuple[Snapshot, ...], tuple[Skipped, ...]]:
         """The snapshots that can be true after what is known, and those that cannot, with why."""
-        midnight_passed = self.taken_at is not None and day_of(self.taken_at) != day_of(reading.taken_at)
-        if not midnight_passed:
+        if reading.taken_at.hour:  # only just after 00:00 UTC can a counter be yesterday's
             return reading.snapshots, ()
         stale = {
             snapshot.key_id

@@ -7,6 +7,7 @@ from typing import Any
 from flowy_watch.core.usage import DAY, Microcredits, day_of, day_start
 
 _FULL_DAYS = 7
+_BALANCE_DAYS = 35
 
 
 @dataclass(slots=True)
@@ -15,8 +16,8 @@ class WorkspaceHistory:
 
     balance: Microcredits | None = None
     balance_at: datetime | None = None
-    highest_balance: Microcredits = 0
-    """Over the time that raw snapshots are kept: what a full purse looked like."""
+    day_highs: dict[date, Microcredits] = field(default_factory=dict)
+    """The highest balance of each of the last 35 days."""
     day_totals: dict[date, Microcredits] = field(default_factory=dict)
     moved_at: datetime | None = None
     """When any key, counter or the balance last changed."""
@@ -31,7 +32,10 @@ class WorkspaceHistory:
         if balance is not None:
             moved = moved or balance != self.balance
             self.balance, self.balance_at = balance, at
-            self.highest_balance = max(self.highest_balance, balance)
+            today = day_of(at)
+            self.day_highs[today] = max(self.day_highs.get(today, balance), balance)
+            for old in [d for d in self.day_highs if d <= today - _BALANCE_DAYS * DAY]:
+                del self.day_highs[old]
         if self.moved_at is None:
             self.moved_at = at
         elif moved:
@@ -43,7 +47,7 @@ class WorkspaceHistory:
         return {
             "balance": self.balance,
             "balance_at": self.balance_at and self.balance_at.isoformat(),
-            "highest_balance": self.highest_balance,
+            "day_highs": {day.isoformat(): high for day, high in self.day_highs.items()},
             "day_totals": {day.isoformat(): total for day, total in self.day_totals.items()},
             "moved_at": self.moved_at and self.moved_at.isoformat(),
             "longest_still": self.longest_still.total_seconds(),
@@ -56,12 +60,17 @@ class WorkspaceHistory:
         return cls(
             balance=state["balance"],
             balance_at=state["balance_at"] and datetime.fromisoformat(state["balance_at"]),
-            highest_balance=state["highest_balance"],
+            day_highs={date.fromisoformat(day): high for day, high in state["day_highs"].items()},
             day_totals={date.fromisoformat(day): total for day, total in state["day_totals"].items()},
             moved_at=state["moved_at"] and datetime.fromisoformat(state["moved_at"]),
             longest_still=timedelta(seconds=state["longest_still"]),
             first_at=state["first_at"] and datetime.fromisoformat(state["first_at"]),
         )
+
+    @property
+    def highest_balance(self) -> Microcredits:
+        """What a full purse looked like lately."""
+        return max(self.day_highs.values(), default=0)
 
     def burn_per_day(self, at: datetime) -> Microcredits | None:
         """Expected spend per day: the mean of up to seven past days, or today's pace while fewer than three are known.

@@ -34,7 +34,7 @@ class BlindDetector:
         elif health.good and health.skewed >= self.config.after_polls and health.clock_offset is not None:
             offset = span_words(abs(health.clock_offset))
             side = "behind" if health.clock_offset > timedelta() else "ahead of"
-            yield _blind(view.now, f"this machine's clock is {offset} {side} the source's: set it (NTP)", "clock")
+            yield _blind(None, f"this machine's clock is {offset} {side} the source's: set it (NTP)", "clock")
         elif health.good and (still := self._frozen(view)):
             yield _blind(still, "the source repeats the same figures: nothing has moved since", "frozen")
 
@@ -48,11 +48,12 @@ class BlindDetector:
         return workspace.moved_at if still > max(self.config.frozen_after, 2 * workspace.longest_still) else None
 
 
-def _blind(since: datetime, reason: str, what: str) -> Finding:
+def _blind(since: datetime | None, reason: str, what: str) -> Finding:
+    when = f"Blind since {since:%Y-%m-%d %H:%M} UTC" if since else "Blind"
     return Finding(
         kind="blind",
         severity=Severity.CRITICAL,
-        title=f"Blind since {since:%Y-%m-%d %H:%M} UTC: {reason}",
+        title=f"{when}: {reason}",
         evidence=(reason, "While blind, no spend alert opens and none is resolved."),
-        facts={"since": since.isoformat(), "what": what, "reason": reason},
+        facts={"what": what, "reason": reason} | ({"since": since.isoformat()} if since else {}),
     )

@@ -44,8 +44,8 @@ class LastUsedDetector:
 
     def _after_revoke(self, history: History, view: View) -> Finding | None:
         revoked_at, latest = history.revoked_at, history.latest
-        if revoked_at is None:
-            return None
+        if revoked_at is None or history.moved_at < revoked_at:
+            return None  # used before the revoke was seen, and told late
         if latest.last_used_at is None and latest.taken_at - revoked_at < self.config.in_flight:
             return None
         return about_key(

@@ -43,8 +43,8 @@ class SpikeDetector:
     def examine(self, view: View) -> Iterator[Finding]:
         least = self.least
         for history in view.histories:
-            if history.latest.spent < least or history.previous is None:
-                continue  # nearly all keys, nearly always: a spike shows in the day's counter too
+            if history.latest.spent < least and view.now.hour:
+                continue  # most keys, most of the time; in the first hour the last one of yesterday counts too
             if finding := self._examine(history, view):
                 yield finding
 

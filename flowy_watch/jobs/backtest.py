@@ -31,7 +31,7 @@ def backtest(
         new = watch.add(replace(reading, snapshots=kept))
         watch.listed_before, polls = True, polls + 1
         now, listed = reading.taken_at, {snapshot.key_id for snapshot in kept}
-        histories = [watch.histories[key_id] for key_id in listed]
+        histories = [watch.histories[key_id] for key_id in (snapshot.key_id for snapshot in kept)]
         view = View(now, histories, watch.workspace, Health(good=True), rules_of, new if known else frozenset())
         findings = [finding for detector in detectors for finding in detector.examine(view)]
         has_balance = reading.balance is not None

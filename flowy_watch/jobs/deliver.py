@@ -68,7 +68,7 @@ class Delivery:
             self._postpone(claimed, f"may have arrived: {error}", _AFTER_DOUBT)
         except StoreError:
             raise
-        except Exception as error:  # noqa: BLE001  # a notice that trips over a fault of ours must not block the others
+        except Exception as error:  # a notice that trips over a fault of ours must not block the others
             log.exception("notice.crashed", channel=self._channel.name, alert=claimed.alert_id)
             self._postpone(claimed, f"internal error ({type(error).__name__})", _pause(claimed.tries), most=5)
         else:

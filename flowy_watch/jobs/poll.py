@@ -7,7 +7,7 @@ from threading import Lock
 
 import structlog
 
-from flowy_watch.core.alert import Alert, Evaluated, Status, Transition, reconcile
+from flowy_watch.core.alert import Alert, Evaluated, Reconciled, Status, Transition, reconcile
 from flowy_watch.core.finding import Finding
 from flowy_watch.core.notification import Owners, Route, plan
 from flowy_watch.core.usage import Reading
@@ -106,8 +106,9 @@ class PollJob:
         unresolved = [_woken(alert, now) for alert in work.alerts.unresolved()]
         result = reconcile(unresolved, findings, evaluated=_evaluated(pulled), now=now)
         transitions = work.alerts.record(result.transitions)
-        work.alerts.update(result.seen)
-        waiting = self._tell(work, transitions, result.seen, now)
+        unchanged = _unchanged(unresolved, result)
+        work.alerts.update(unchanged)
+        waiting = self._tell(work, transitions, unchanged, now)
         polled = Polled(
             pulled.outcome, pulled.reason, len(reading.snapshots), len(reading.skipped), tuple(transitions), waiting
         )
@@ -186,6 +187,13 @@ def _evaluated(pulled: _Pulled) -> Evaluated:
         return finding.key_id in listed if finding.key_id else balance
 
     return could_see
+
+
+def _unchanged(unresolved: Iterable[Alert], result: Reconciled) -> list[Alert]:
+    """Alerts that nothing happened to, as this poll saw them; those that it did not find again included."""
+    seen = {alert.id: alert for alert in result.seen}
+    changed = {transition.alert.id for transition in result.transitions}
+    return [seen.get(alert.id, alert) for alert in unresolved if alert.id not in changed]
 
 
 def _woken(alert: Alert, now: datetime) -> Alert:

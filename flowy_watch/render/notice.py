@@ -1,6 +1,6 @@
 """What a notification says, before any dialect: its first line, and its parts in the order people need them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -9,7 +9,7 @@ from flowy_watch.core.alert import Alert, Change, Status
 from flowy_watch.core.finding import Finding, Severity, Stakes
 from flowy_watch.core.notification import Notification
 from flowy_watch.core.words import credit_words, span_words
-from flowy_watch.render.phrase import Line, When, bold, code, line, pattern, shorten, visible
+from flowy_watch.render.phrase import Line, When, bold, code, line, pattern, plain, shorten, visible
 
 LONGEST_LINE = 300
 LONGEST_SUBJECT = 110
@@ -53,8 +53,15 @@ class Part:
     role: Role
     lines: tuple[Line, ...] = ()
     bullets: tuple[Line, ...] = ()
+    rows: tuple[str, ...] = ()
+    """Many plain lines, as in a list of hundreds, where every style would cost room. Never beside lines or bullets."""
     link: str = ""
     """Where the one thing to press is."""
+
+    def without_gaps(self) -> "Part":
+        """Lines in which nothing is left to say fall out."""
+        lines, bullets = (tuple(spans for spans in part if plain(spans).strip()) for part in (self.lines, self.bullets))
+        return replace(self, lines=lines, bullets=bullets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,9 @@ class Notice:
 
 
 def name_of(finding: Finding) -> str:
-    return shorten(visible(finding.key_name or finding.key_id or ""))
+    """What the key is called, fit to be shown; empty only where no key is meant."""
+    name = visible(finding.key_name) or visible(finding.key_id or "")
+    return shorten(name or ("unnamed key" if finding.key_id is not None else ""))
 
 
 def tail_of(finding: Finding) -> str:

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 from flowy_watch.core.redact import redact
 
 LONGEST_NAME = 60
+LONGEST_ID = 100
 
 _JOINER = "\u200d"  # holds emoji together
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-_IN_A_PATTERN = frozenset("*?[")
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,59}")
 
 
@@ -64,19 +64,22 @@ def shorten(text: str, most: int = LONGEST_NAME) -> str:
 
 
 def pattern(name: str, key_id: str) -> str:
-    """How a key is named on the command line, safe to paste into a shell whatever it is called.
+    """How a key is named in a pattern on the command line, safe to paste into a shell whatever it is called.
 
-    By name where that is short and plain, else by id; characters with a meaning in a pattern stand for themselves.
+    By name where that is short and plain, else by id: a `*` in a name would mean other keys too.
     """
     short = len(name) <= LONGEST_NAME and name.isascii() and visible(name) == name and name[:1] not in ("", "-")
-    word = visible(name if short else key_id or name)
-    quoted = shlex.quote("".join(f"[{c}]" if c in _IN_A_PATTERN else c for c in word))
+    word = visible(name if short and "*" not in name else key_id or name)
+    quoted = shlex.quote(word if len(word) <= LONGEST_ID else f"{word[:LONGEST_ID]}*")
     return quoted if quoted.startswith("'") else f"'{quoted}'"
 
 
 def argument(name: str, key_id: str) -> str:
-    """A key as an argument that is no pattern: by name where that is a plain word, else by id."""
-    return name if _WORD.fullmatch(name) and redact(name) == name else shlex.quote(visible(key_id or name))
+    """A key as an argument that is no pattern: by name where that is a plain word, else by id, else not at all."""
+    if _WORD.fullmatch(name) and redact(name) == name:
+        return name
+    word = visible(key_id)
+    return shlex.quote(word) if len(word) <= LONGEST_ID and word[:1] not in ("", "-") else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from flowy_watch.core.alert import Change
@@ -82,6 +83,9 @@ class Renderer:
         return Notice(mood_of(notification), first_line(notification), parts, below)
 
     def _say(self, notice: Notice, dialect: Dialect) -> Message:
+        parts = tuple(part.without_gaps() for part in notice.parts)
+        parts = tuple(part for part in parts if part.lines or part.bullets or part.rows)
+        notice = replace(notice, parts=parts, footer=tuple(spans for spans in notice.footer if spans))
         if dialect is Dialect.SLACK:
             text = self._fill(
                 "slack/notice.json.j2", notice, header=shorten(f"{notice.mood.sign} {notice.first_line}", SLACK_HEADER)

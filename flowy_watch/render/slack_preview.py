@@ -14,7 +14,7 @@ _STYLE = """
   --code: #c01343; --code-bg: #f6f6f6; }
 @media (prefers-color-scheme: dark) { :root { --bg: #1a1d21; --ink: #d1d2d3; --soft: #ababad; --line: #35383c;
   --link: #1d9bd1; --code: #e8912d; --code-bg: #232529; } }
-body { margin: 0; background: var(--bg); color: var(--ink); 
+body { margin: 0; background: var(--bg); color: var(--ink);
   font: 15px/1.46 Lato, -apple-system, "Segoe UI", sans-serif; }
 article { display: flex; gap: 8px; padding: 12px 16px; max-width: 640px; }
 .who { width: 36px; height: 36px; flex: none; border-radius: 8px; background: #1d5fbf; color: #fff; font-weight: 900;

@@ -33,10 +33,9 @@ def steps(alert: Alert, reader: Reader, when: When) -> tuple[Part, ...]:
 
 def _decision(alert: Alert, question: str, *, expect: When | None = None) -> Part:
     lines = [line(bold(question), " ", code(f"flowy-watch ack {alert.id}"))]
-    if expect and alert.finding.key_id:
+    if expect and (key := argument(alert.finding.key_name, alert.finding.key_id or "")):
         until = alert.finding.stakes.resets_at if alert.finding.stakes else next_reset(expect.now)
-        key = argument(alert.finding.key_name, alert.finding.key_id)
-        lines.append(line("or mark it: ", code(f"flowy-watch expect {key} --until {until:%Y-%m-%dT%H:%MZ}")))
+        lines.append(line("or mark it expected: ", code(f"flowy-watch expect {key} --until {until:%Y-%m-%dT%H:%MZ}")))
     return Part(Role.DECISION, tuple(lines))
 
 

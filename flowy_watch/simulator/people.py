@@ -23,8 +23,9 @@ from urllib.parse import parse_qs
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
+from flowy_watch.clock import Clock, SystemClock
+
 WEBHOOK_PATH = "/services/T0SIM/B0SIM/"
-FIRST_TS = 1_700_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class FakeSlack:
 
     Scripted answers are used up in order, each by one request. `token` and `webhook_secret` are the only credentials
     it knows. With `folder` every message is also written there as JSON; `on_post` is called with each, in the thread
-    of the request.
+    of the request. Messages are dated by `clock`, and `conversations.history` keeps to `oldest`: a test that tells its
+    own time gives it here too.
     """
 
     def __init__(
@@ -93,7 +95,9 @@ class FakeSlack:
         folder: Path | None = None,
         on_post: Callable[[Post], None] | None = None,
         scopes: str = "chat:write,channels:history,channels:read",
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock or SystemClock()
         self.token, self.webhook_secret, self.channel, self.scopes = token, webhook_secret, channel, scopes
         self._folder, self._on_post = folder, on_post
         self._lock, self._stopping = Lock(), Event()
@@ -239,7 +243,8 @@ class FakeSlack:
         return _answer(ok=True, channel=updated.channel, ts=updated.ts, text=updated.text)
 
     def _history(self, payload: Mapping[str, Any]) -> tuple[int, str, Mapping[str, str]]:
-        found = [post for post in self.posts if not post.thread_ts]
+        oldest = float(payload.get("oldest") or 0)
+        found = [post for post in self.posts if not post.thread_ts and float(post.ts) > oldest]
         return self._listing(found[::-1], payload)
 
     def _replies(self, payload: Mapping[str, Any]) -> tuple[int, str, Mapping[str, str]]:
@@ -271,7 +276,7 @@ class FakeSlack:
     def keep(self, channel: str, payload: Mapping[str, Any]) -> Post:
         """A message stands in the channel."""
         with self._lock:
-            post = Post(channel, f"{FIRST_TS}.{next(self._numbers):06d}", dict(payload))
+            post = Post(channel, f"{int(self._clock.now().timestamp())}.{next(self._numbers):06d}", dict(payload))
             self._posts.append(post)
         self._write(post)
         return post

@@ -133,6 +133,15 @@ def test_a_subject_in_any_language_arrives_whole(sink: MailSink) -> None:
     assert max(map(len, sink.mails[0].raw.splitlines())) <= 78
 
 
+@pytest.mark.parametrize("length", [60, 69, 70, 75, 80, 110])
+def test_a_plain_subject_stays_on_the_line_it_begins_on(sink: MailSink, length: int) -> None:
+    subject = ("CRITICAL prod-render is at 96 % of its daily cap " * 3)[:length].rstrip()
+    channel_to(sink).send(EmailMessage(subject, "x\n", "<p>x</p>"), envelope())
+
+    assert f"Subject: {subject}".encode() in sink.mails[0].raw.splitlines()
+    assert sink.mails[0].subject == subject
+
+
 def test_lines_that_begin_with_a_dot_arrive_whole(sink: MailSink) -> None:
     channel_to(sink).send(EmailMessage("x", ".\n..two\n.one\n", "<p>x</p>"), envelope())
 

@@ -10,17 +10,25 @@ from flowy_watch.channels.base import Settles
 from flowy_watch.channels.slack import ADVICE, SlackChannel, SlackConfig
 from flowy_watch.core.message import SlackMessage
 from flowy_watch.errors import ChannelError, Doubtful, Refused, TryLater
-from flowy_watch.simulator.people import FIRST_TS, FakeSlack
+from flowy_watch.simulator.people import FakeSlack
 
 from .rigs import SLACK_MESSAGE, envelope
 
-LONG_AGO = datetime.fromtimestamp(FIRST_TS - 60, UTC)
+SENT_AT = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
+LONG_AGO = SENT_AT - timedelta(minutes=1)
 RESOLVED = SlackMessage("over", ({"type": "section", "text": {"type": "plain_text", "text": "over"}},))
+
+
+class Stopped:
+    speed = 1.0
+
+    def now(self) -> datetime:
+        return SENT_AT
 
 
 @pytest.fixture
 def slack() -> Iterator[FakeSlack]:
-    with FakeSlack() as slack:
+    with FakeSlack(clock=Stopped()) as slack:
         yield slack
 
 
@@ -105,6 +113,14 @@ def test_a_post_is_found_behind_many_pages(slack: FakeSlack) -> None:
 
     assert channel.find(envelope("n-0"), since=LONG_AGO) is not None
     assert slack.requests.count("conversations.history") == 3
+
+
+def test_clocks_that_differ_by_minutes_do_not_hide_a_post(slack: FakeSlack) -> None:
+    channel = channel_of(slack)
+    channel.send(SLACK_MESSAGE, envelope("n-7"))
+
+    assert channel.find(envelope("n-7"), since=SENT_AT + timedelta(minutes=5)) is not None
+    assert channel.find(envelope("n-7"), since=SENT_AT + timedelta(hours=1)) is None
 
 
 def _metadata(outbox_id: str) -> dict[str, Any]:

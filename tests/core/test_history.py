@@ -39,11 +39,11 @@ def test_polls_missing_around_midnight_count_only_what_the_new_day_shows() -> No
     assert key.add(snapshot(70, MIDNIGHT + 6 * HOUR)) == credit(70)
 
 
-def test_a_counter_that_steps_back_within_a_day_goes_on_from_there() -> None:
+def test_a_counter_that_drops_out_within_a_day_is_no_spend_when_it_comes_back() -> None:
     key = history(snapshot(100))
-    spent = [key.add(snapshot(s, NOON + n * 5 * MINUTE)) for n, s in enumerate((60, 80), start=1)]
+    spent = [key.add(snapshot(s, NOON + n * 5 * MINUTE)) for n, s in enumerate((0, 80, 120), start=1)]
 
-    assert (spent, key.total) == ([0, credit(20)], credit(20))
+    assert (spent, key.total) == ([0, 0, credit(20)], credit(20))
 
 
 def test_spend_within_an_hour_reaches_back_over_midnight() -> None:

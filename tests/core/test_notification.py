@@ -88,9 +88,8 @@ def test_what_was_silenced_is_told_when_the_silence_ends() -> None:
     held = alert("spike", told_level=0)
     of = planned(waiting=[held], silences=[silence(until=NOON, created_at=NOON - HOUR)])
 
-    assert only(of) == Notification(
-        "ops", Change.REPEATED, held, NOON, "render team", note="the silence that held this back has ended"
-    )
+    note = "the silence or acknowledgement that held this back has ended"
+    assert only(of) == Notification("ops", Change.REPEATED, held, NOON, "render team", note=note)
     assert of.settled == (held,)
 
 

@@ -51,9 +51,9 @@ def test_spend_use_and_new_keys_are_movement_and_the_same_figures_are_not() -> N
             [snapshot(5)],
             [snapshot(5)],
             [snapshot(6)],
-            [snapshot(6, used=NOON)],
-            [snapshot(6, used=NOON)],
-            [snapshot(6, used=NOON), snapshot(key_id="b")],
+            [snapshot(6, used=NOON + 3 * MINUTE)],
+            [snapshot(6, used=NOON + 3 * MINUTE)],
+            [snapshot(6, used=NOON + 3 * MINUTE), snapshot(key_id="b")],
         ]
     ):
         at = NOON + n * MINUTE

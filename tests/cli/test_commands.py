@@ -1,0 +1,312 @@
+"""What each command answers, stores and returns."""
+
+import csv
+import io
+import json
+import sqlite3
+from pathlib import Path
+
+from tests.cli.rig import Rig, now
+
+HEADER = "key_id,name,at,spent_today,last_used_at,daily_cap\n"
+BACKTESTED = ["key_id", "kind", "severity", "opened_at", "resolved_at", "title"]
+
+
+def steep_day() -> str:
+    """One key that spends 96 % of its cap within an hour of a day long past."""
+    spent = [0, 5, 10, 960]
+    times = [f"2026-03-10T{hour:02d}:00:00Z" for hour in range(9, 13)]
+    return HEADER + "".join(f"key_a,alpha,{at},{credits},{at},1000\n" for at, credits in zip(times, spent, strict=True))
+
+
+def test_check_says_ok_for_each_part(rig: Rig) -> None:
+    said = rig.good("check").out
+    lines = said.splitlines()
+    assert all(line.startswith("ok ") for line in lines), said
+    for part in ("configuration", "database", "source", "channel ops", "channel mail"):
+        assert any(part in line for line in lines), part
+    assert rig.told() == rig.mailed() == []
+
+
+def test_check_names_a_source_that_refuses_the_token_and_says_what_to_do(rig: Rig) -> None:
+    rig.flowy.token = "another"
+    ran = rig.run("check")
+    failed = [line for line in ran.out.splitlines() if line.startswith("FAIL")]
+    assert ran.code == 1
+    assert failed
+    assert "source" in failed[0]
+    assert "token" in failed[0].lower()
+
+
+def test_check_names_a_slack_that_refuses_the_token_and_says_what_to_do(rig: Rig) -> None:
+    rig.slack.token = "another"
+    ran = rig.run("check")
+    failed = [line for line in ran.out.splitlines() if line.startswith("FAIL")]
+    assert ran.code == 1
+    assert [line for line in failed if "channel ops" in line and "token" in line.lower()], ran.out
+
+
+def test_check_as_json_says_what_was_checked(rig: Rig) -> None:
+    entries = rig.good("check", "--json").json
+    assert all(set(entry) == {"what", "name", "ok", "detail"} for entry in entries)
+    assert {entry["what"] for entry in entries} >= {"configuration", "database", "source", "channel ops"}
+
+
+def test_check_fails_where_nobody_would_be_told(rig: Rig) -> None:
+    text = rig.config.read_text()
+    rig.config.write_text(text[: text.index("[channels.ops]")])
+    ran = rig.run("check")
+    assert ran.code == 1
+    assert "[channels" in ran.out
+
+
+def test_poll_says_what_changed(rig: Rig) -> None:
+    rig.good("poll")
+    rig.near_cap()
+    said = rig.good("poll").out
+    assert "Poll good: 25 keys" in said
+    assert "prod-render is at 97 % of its daily cap (970 of 1,000 credits)" in said
+
+
+def test_poll_as_json_lists_the_transitions(rig: Rig) -> None:
+    rig.good("poll")
+    rig.near_cap()
+    printed = rig.good("poll", "--json").json
+    assert (printed["outcome"], printed["keys"], printed["skipped"]) == ("good", 25, 0)
+    assert ("opened", "cap") in {(entry["change"], entry["kind"]) for entry in printed["transitions"]}
+
+
+def test_a_poll_of_a_failing_source_exits_1_and_stores_no_figures(rig: Rig) -> None:
+    rig.flowy.refuses = 404
+    ran = rig.run("poll")
+    assert ran.code == 1
+    assert "404" in ran.out
+    assert rig.good("status", "--json").json["last_poll"]["outcome"] == "failed"
+    assert rig.good("db", "info", "--json").json["rows"]["snapshots"] == 0
+
+
+def test_a_failing_source_does_not_resolve_alerts(rig: Rig) -> None:
+    alert = rig.breached()
+    rig.flowy.refuses = 404
+    assert rig.run("poll").code == 1
+    assert rig.alert("cap", "prod-render")["id"] == alert["id"]
+    assert rig.alert("cap", "prod-render")["status"] == "open"
+
+
+def test_alerts_prints_a_table_and_open_leaves_out_the_resolved(rig: Rig) -> None:
+    assert rig.good("alerts").out == "No alerts.\n"
+    alert = rig.breached()
+    assert "prod-render is at 97 %" in rig.good("alerts").out
+    rig.good("resolve", alert["id"])
+    listed = rig.good("alerts", "--open", "--json").json["alerts"]
+    assert alert["id"] not in {entry["id"] for entry in listed}
+
+
+def test_an_acknowledged_alert_is_told_again_only_when_it_gets_worse(rig: Rig) -> None:
+    alert = rig.breached()
+    said = rig.good("ack", alert["id"], "--why", "a launch", "--by", "ana").out
+    assert said.startswith(f"Acknowledged {alert['id']}: prod-render")
+    assert rig.alert("cap", "prod-render")["status"] == "acknowledged"
+    rig.good("poll")
+    before = len(rig.mailed())
+    rig.flowy.keys["prod-render"].spentToday = 1000.0
+    rig.good("poll")
+    assert [mail for mail in rig.mailed()[before:] if "prod-render has spent its daily cap" in mail]
+
+
+def test_acknowledging_prints_the_alert_as_json(rig: Rig) -> None:
+    alert = rig.breached()
+    printed = rig.good("ack", alert["id"], "--for", "1h", "--json").json
+    assert (printed["id"], printed["status"]) == (alert["id"], "acknowledged")
+
+
+def test_a_resolved_alert_says_who_resolved_it_and_why(rig: Rig) -> None:
+    alert = rig.breached()
+    assert rig.good("resolve", alert["id"], "--why", "planned", "--by", "ben").out.startswith("Resolved")
+    entry = rig.alert("cap", "prod-render")
+    assert entry["status"] == "resolved"
+    assert entry["resolved_at"]
+    said = rig.good("why", alert["id"]).out
+    assert "ben" in said
+    assert "planned" in said
+    again = rig.run("resolve", alert["id"])
+    assert (again.code, again.err) == (1, f"flowy-watch: alert {alert['id']} is already resolved\n")
+
+
+def test_a_silenced_key_is_not_told_and_why_says_so(rig: Rig) -> None:
+    rig.good("poll")
+    said = rig.good("silence", "prod-*", "--for", "24h", "--why", "load test", "--by", "ana").out
+    assert said.startswith("Silence 1 on prod-* until")
+    rig.near_cap()
+    rig.good("poll")
+    alert = rig.alert("cap", "prod-render")
+    assert rig.told() == rig.mailed() == []
+    lines = [line for line in rig.good("why", alert["id"]).out.splitlines() if "withheld" in line]
+    assert lines
+    assert "silence" in lines[0]
+
+
+def test_a_silence_of_one_kind_leaves_other_kinds_audible(rig: Rig) -> None:
+    rig.good("poll")
+    rig.good("silence", "*", "--for", "1h", "--kind", "last_used")
+    rig.wake_dormant()
+    rig.near_cap()
+    rig.good("poll")
+    assert "prod-render" in "".join(rig.told())
+    assert "old-import" not in "".join(rig.told())
+
+
+def test_what_is_still_open_is_told_after_its_silence_is_ended(rig: Rig) -> None:
+    rig.good("poll")
+    number = rig.good("silence", "prod-render", "--for", "1h", "--json").json["id"]
+    rig.near_cap()
+    rig.good("poll")
+    assert rig.told() == []
+    assert rig.good("unsilence", number).out == f"Ended silence {number}\n"
+    rig.good("poll")
+    assert "prod-render" in "".join(rig.told())
+    assert rig.good("status", "--json").json["silences"] == []
+    assert rig.run("unsilence", number).code == 1
+
+
+def test_why_has_a_line_for_every_notice_sent(rig: Rig) -> None:
+    alert = rig.breached()
+    said = rig.good("why", alert["id"]).out
+    assert "sent to ops" in said
+    assert "sent to mail" in said
+    story = rig.good("why", alert["id"], "--json").json
+    assert story["id"] == alert["id"]
+    assert story["evidence"]
+    assert {line["what"] for line in story["story"]} >= {"opened", "sent"}
+
+
+def test_an_alert_that_is_not_there_is_one_line_and_exit_1(rig: Rig) -> None:
+    for command in ("why", "ack", "resolve"):
+        ran = rig.run(command, 77)
+        assert (ran.code, ran.out) == (1, "")
+        assert ran.err == "flowy-watch: there is no alert 77; `flowy-watch alerts` lists them\n"
+
+
+def test_status_says_that_there_was_no_poll(rig: Rig) -> None:
+    assert "No poll yet" in rig.good("status").out
+    assert rig.good("status", "--json").json["last_poll"] is None
+
+
+def test_status_shows_poll_balance_alerts_and_keys(rig: Rig) -> None:
+    rig.breached()
+    rig.good("silence", "team-03", "--for", "1h")
+    said = rig.good("status").out
+    for words in ("25 keys", "100,000 credits", "prod-render is at 97 %", "Silence 1 on team-03", "old-import", "970"):
+        assert words in said, words
+
+
+def test_status_as_json_has_the_figures(rig: Rig) -> None:
+    rig.breached()
+    fields = rig.good("status", "--json").json
+    assert fields["balance"] == 100_000
+    assert (fields["last_poll"]["outcome"], fields["last_poll"]["keys"]) == ("good", 25)
+    assert fields["outbox"]["sent"] >= 2
+    assert fields["outbox"]["dead"] == fields["outbox"]["waiting"] == 0
+    keys = {key["name"]: key for key in fields["keys"]}
+    assert (keys["prod-render"]["spent_today"], keys["prod-render"]["daily_cap"]) == (970, 1000)
+    assert keys["prod-render"]["last_four"] == "0001"
+
+
+def test_db_info_counts_what_is_stored(rig: Rig) -> None:
+    rig.good("poll")
+    assert rig.good("db", "info", "--json").json["rows"]["snapshots"] == 25
+    assert "snapshots: 25" in rig.good("db", "info").out
+    assert rig.good("db", "upgrade").out == "The schema is up to date.\n"
+
+
+def test_a_backup_is_a_database_of_its_own_and_is_never_overwritten(rig: Rig) -> None:
+    rig.good("poll")
+    copy = rig.folder / "copy.db"
+    rig.good("db", "backup", copy)
+    opened = sqlite3.connect(copy)
+    assert opened.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    opened.close()
+    rig.database = copy
+    rig.configure()
+    assert rig.good("db", "info", "--json").json["rows"]["snapshots"] == 25
+    again = rig.run("db", "backup", copy)
+    assert (again.code, "exists" in again.err) == (1, True)
+
+
+def test_pruning_forgets_old_polls_and_keeps_young_ones(rig: Rig) -> None:
+    rig.good("poll")
+    old = rig.folder / "old.csv"
+    old.write_text(steep_day())
+    rig.good("import", old)
+    assert "Forgot 4 polls" in rig.good("db", "prune").out
+    assert rig.good("db", "info", "--json").json["rows"]["snapshots"] == 25
+
+
+def test_a_test_message_goes_through_the_named_channel_alone(rig: Rig) -> None:
+    assert rig.good("notify-test", "ops").out == "Sent to ops.\n"
+    assert (len(rig.told()), len(rig.mailed())) == (1, 0)
+    assert rig.good("notify-test", "mail").out == "Sent to mail.\n"
+    assert (len(rig.told()), len(rig.mailed())) == (1, 1)
+
+
+def test_a_test_message_that_is_refused_says_why_and_exits_1(rig: Rig) -> None:
+    ran = rig.run("notify-test", "pager")
+    assert (ran.code, ran.err) == (1, "flowy-watch: no channel pager is configured; there are: ops, mail\n")
+    rig.slack.token = "another"
+    refused = rig.run("notify-test", "ops")
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+
+
+def test_what_is_exported_can_be_imported_elsewhere(rig: Rig) -> None:
+    rig.good("poll")
+    exported = rig.good("export", "--since", "1d").out
+    rows = list(csv.DictReader(io.StringIO(exported)))
+    assert len(rows) == 25
+    lines = rig.good("export", "--format", "jsonl").out.splitlines()
+    assert {json.loads(line)["key_id"] for line in lines} == {row["key_id"] for row in rows}
+    for name, text in (("a.csv", exported), ("b.jsonl", "\n".join(lines) + "\n")):
+        file = rig.folder / name
+        file.write_text(text)
+        rig.database = rig.folder / f"{name}.db"
+        rig.configure()
+        assert rig.good("import", file, "--json").json == {"polls": 1, "snapshots": 25, "known": 0, "bad_lines": 0}
+        assert rig.good("import", file, "--json").json["known"] == 1
+
+
+def test_an_import_names_the_lines_it_skips(rig: Rig) -> None:
+    file = rig.folder / "half.csv"
+    file.write_text(steep_day() + "key_a,alpha,yesterday,1,,\n")
+    ran = rig.good("import", file)
+    assert "4 snapshots in 4 polls" in ran.out
+    assert "1 lines skipped" in ran.out
+    assert ran.err.startswith("line 6 skipped:")
+
+
+def test_a_file_that_is_not_there_is_one_line_and_exit_1(rig: Rig) -> None:
+    for command in ("import", "backtest"):
+        ran = rig.run(command, rig.folder / "none.csv")
+        assert (ran.code, ran.err.count("\n"), "none.csv" in ran.err) == (1, 1, True)
+
+
+def test_a_backtest_prints_what_would_have_been_raised(rig: Rig) -> None:
+    file, balance = rig.folder / "day.csv", rig.folder / "balance.csv"
+    file.write_text(steep_day())
+    balance.write_text("at,balance\n2026-03-10T09:00:00Z,50000\n2026-03-10T12:00:00Z,100\n")
+    printed = rig.good("backtest", file, "--workspace", balance, "--json").json
+    assert list(printed) == ["alerts", "polls", "keys"]
+    assert (printed["polls"], printed["keys"]) == (4, 1)
+    assert all(list(alert) == BACKTESTED for alert in printed["alerts"])
+    kinds = {(alert["key_id"], alert["kind"]) for alert in printed["alerts"]}
+    assert kinds >= {("key_a", "cap"), (None, "balance")}
+    assert "4 polls of 1 keys" in rig.good("backtest", file).out
+    assert rig.told() == rig.mailed() == []
+    assert now().year > 2000
+
+
+def test_a_backtest_needs_no_configuration(tmp_path: Path, monkeypatch: object) -> None:
+    from tests.cli.rig import spawned
+
+    file = tmp_path / "day.csv"
+    file.write_text(steep_day())
+    ran = spawned("backtest", file, "--json", cwd=tmp_path)
+    assert (ran.code, ran.json["polls"]) == (0, 4)

@@ -1,0 +1,147 @@
+"""How commands are called: configuration, options, mistakes and help."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.rig import SOURCE_TOKEN, Rig, cli, spawned
+
+COMMANDS = (
+    "init check run poll status alerts ack silence unsilence resolve why import export notify-test backtest demo "
+    "simulate db"
+).split()
+DB = ["info", "upgrade", "backup", "prune"]
+
+
+def test_init_writes_a_file_that_loads_with_a_token_from_the_environment(tmp_path: Path) -> None:
+    config, elsewhere = tmp_path / "made.toml", f"sqlite:///{tmp_path / 'watch.db'}"
+    ran = cli("init", "--config", config)
+    assert (ran.code, str(config) in ran.out) == (0, True)
+    assert config.stat().st_mode & 0o077 == 0
+    env = {"FLOWY_WATCH__SOURCE__TOKEN": SOURCE_TOKEN, "FLOWY_WATCH__STORE__URL": elsewhere}
+    assert cli("--config", config, "status", env=env).code == 0
+
+
+def test_init_overwrites_only_when_forced(tmp_path: Path) -> None:
+    config = tmp_path / "made.toml"
+    config.write_text("# mine\n")
+    ran = cli("--config", config, "init")
+    assert (ran.code, ran.err) == (1, f"flowy-watch: {config} exists; --force overwrites it\n")
+    assert config.read_text() == "# mine\n"
+    assert cli("--config", config, "init", "--force").code == 0
+    assert "[source]" in config.read_text()
+
+
+def test_config_may_stand_before_and_after_the_command(rig: Rig) -> None:
+    for words in (
+        ["--config", rig.config, "db", "info"],
+        ["db", "--config", rig.config, "info"],
+        ["db", "info", "--config", rig.config],
+        ["db", "info", f"--config={rig.config}"],
+    ):
+        ran = cli(*words)
+        assert (ran.code, "watch.db" in ran.out) == (0, True), words
+
+
+def test_config_may_come_from_the_environment_or_the_folder(rig: Rig) -> None:
+    assert "watch.db" in cli("db", "info", env={"FLOWY_WATCH_CONFIG": str(rig.config)}).out
+    ran = spawned("db", "info", cwd=rig.folder)
+    assert (ran.code, "watch.db" in ran.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nonsense"],
+        ["poll", "--nonsense"],
+        ["ack"],
+        ["ack", "seven"],
+        ["ack", "1", "--for", "soon"],
+        ["silence", "prod-*"],
+        ["silence", "prod-*", "--for", "1h", "--until", "2030-01-01"],
+        ["silence", "prod-*", "--until", "2001-01-01"],
+        ["silence", "prod-*", "--until", "tomorrow"],
+        ["silence", "prod-*", "--for", "1h", "--kind", "nonsense"],
+        ["export", "--format", "xml"],
+        ["export", "--since", "ever"],
+        ["simulate", "--scenario", "nonsense"],
+        ["db", "nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_2_and_says_so_on_stderr(rig: Rig, words: list[str]) -> None:
+    ran = rig.run(*words)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_missing_configuration_is_one_line_and_exit_1(tmp_path: Path) -> None:
+    ran = cli("--config", tmp_path / "none.toml", "status")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert "none.toml" in ran.err
+
+
+def test_a_misspelt_option_is_named_without_its_value(rig: Rig) -> None:
+    text = rig.config.read_text()
+    rig.config.write_text(text.replace(f'token = "{SOURCE_TOKEN}"', f'tokn = "{SOURCE_TOKEN}"'))
+    for command in ("check", "poll", "status", "run"):
+        ran = rig.run(command)
+        assert (ran.code, ran.err.count("\n")) == (1, 1)
+        assert "source.tokn" in ran.err
+        assert "source.token" in ran.err
+        assert SOURCE_TOKEN not in ran.err + ran.out
+
+
+def test_a_wrong_value_names_its_option(rig: Rig) -> None:
+    rig.configure(every="1s")
+    ran = rig.run("status")
+    assert (ran.code, "poll.every" in ran.err) == (1, True)
+
+
+def test_a_database_that_cannot_be_opened_is_one_line_and_exit_1(rig: Rig) -> None:
+    rig.database = rig.folder / "no" / "such" / "watch.db"
+    rig.configure()
+    ran = rig.run("status")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert ran.err.startswith("flowy-watch: ")
+
+
+def test_help_lists_every_command() -> None:
+    said = cli("--help").out
+    for command in COMMANDS:
+        assert f"\n  {command} " in said, command
+    assert "Exit codes: 0 done, 1 failed, 2 wrong usage." in said
+
+
+@pytest.mark.parametrize("words", [[name] for name in COMMANDS] + [["db", name] for name in DB], ids=" ".join)
+def test_every_command_explains_itself(words: list[str]) -> None:
+    ran = cli(*words, "--help")
+    assert (ran.code, ran.err) == (0, "")
+    assert "Usage: flowy-watch " + " ".join(words) in ran.out
+
+
+@pytest.mark.parametrize("command", ["check", "poll", "status", "alerts", "why", "backtest"])
+def test_every_reading_command_prints_json(command: str) -> None:
+    assert "--json" in cli(command, "--help").out
+
+
+def test_the_scenarios_are_listed_with_their_story() -> None:
+    said = cli("simulate", "--list").out.splitlines()
+    assert {"ordinary", "mixed"} <= {line.partition(":")[0] for line in said}
+    assert all(line.partition(": ")[2] for line in said)
+
+
+def test_the_version_is_printed() -> None:
+    ran = spawned("--version")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("flowy-watch 0.")
+
+
+def test_a_process_of_its_own_returns_the_same_codes(rig: Rig) -> None:
+    assert spawned("--config", rig.config, "poll").code == 0
+    assert spawned("--config", rig.config, "silence", "x").code == 2
+    failed = spawned("--config", rig.config, "why", 5)
+    assert (failed.code, failed.out, failed.err.count("\n")) == (1, "", 1)
+    assert os.environ.get("FLOWY_WATCH_CONFIG") is None
