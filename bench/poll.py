@@ -93,8 +93,10 @@ def fill(store: Store, keys: int, until: datetime, every: timedelta) -> int:
             for _ in range(10):
                 if at >= until:
                     break
-                spent = (at.hour + 1) * 20 * CREDIT
-                snapshots = tuple(Snapshot(f"key_{n:06d}", f"service-{n}", at, spent, at) for n in range(keys))
+                spent = (at.hour + 1) * 40 * CREDIT
+                snapshots = tuple(
+                    Snapshot(f"key_{n:06d}", f"service-{n}", at, spent, at, 100_000 * CREDIT) for n in range(keys)
+                )
                 poll = work.usage.add_poll(at, "good", kind=IMPORTED, keys=keys)
                 work.usage.add_snapshots(poll, Reading(at, snapshots), numbers)
                 at, polls = at + every, polls + 1
@@ -130,14 +132,11 @@ def timed(work: Callable[[], object]) -> float:
 def measure(keys: int, folder: Path) -> None:
     pages = Pages(keys)
     now = datetime.now(UTC).replace(minute=10, second=0, microsecond=0)
-    pages.turn(now, 500)
+    usual = (now.hour + 1) * 40 - 40 / 6  # as on the days before
+    pages.turn(now, usual)
     server, address = serve(pages)
-    app = build_app(
-        parse(
-            f'[store]\nurl = "sqlite:///{folder}/{keys}.db"\n[source]\nbase_url = "http://{address}"\ntoken = "bench"\n',
-            environ={},
-        )
-    )
+    settings = f'store.url = "sqlite:///{folder}/{keys}.db"\n[source]\nbase_url = "http://{address}"\ntoken = "bench"\n'
+    app = build_app(parse(settings, environ={}))
     every = timedelta(hours=1) if keys <= 1000 else timedelta(hours=6)
     polls = fill(app.store, keys, now - timedelta(minutes=30), every)
     raw = sqlite3.connect(folder / f"{keys}-floor.db", isolation_level=None)
@@ -147,7 +146,7 @@ def measure(keys: int, folder: Path) -> None:
     ours, floors = [], []
     for n in range(ROUNDS + 2):
         at = now + timedelta(minutes=n)
-        pages.turn(at, 500 + n)
+        pages.turn(at, usual + n / 2)
         floors.append(timed(lambda at=at: floor(address, raw, at.isoformat())))  # type: ignore[misc]
         ours.append(timed(lambda at=at: app.poll.run(at)))  # type: ignore[misc]
     app.close()

@@ -28,15 +28,16 @@ app = typer.Typer(
     rich_markup_mode=None,
     epilog="--config FILE may stand before or after the command. Exit codes: 0 done, 1 failed, 2 wrong usage.",
 )
-db = typer.Typer(help="The database: info, upgrade, backup, prune, and forgetting polls.", no_args_is_help=True)
+db = typer.Typer(help="The database: info, upgrade, backup, prune.", no_args_is_help=True)
 app.add_typer(db, name="db", rich_help_panel=None)
 
+SilenceNumber = Annotated[int, typer.Argument(metavar="ID", help="The silence's number.", min=1, max=2**30)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, for the log.")]
 By = Annotated[str, typer.Option("--by", help="Who does it; default: your user name.")]
 For = Annotated[str | None, typer.Option("--for", help="How long: 90s, 15m, 24h, 30d.")]
 Until = Annotated[str | None, typer.Option("--until", help="An end, as ISO 8601.")]
-AlertNumber = Annotated[int, typer.Argument(metavar="ALERT", help="The alert's number.")]
+AlertNumber = Annotated[int, typer.Argument(metavar="ALERT", help="The alert's number.", min=1, max=2**62)]
 
 
 def main() -> None:
@@ -68,17 +69,22 @@ def _config_first(arguments: list[str]) -> list[str]:
     return [*found, *rest]
 
 
+def _version(wanted: bool) -> None:  # the form that Typer calls
+    if wanted:
+        _say(f"flowy-watch {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     context: typer.Context,
     config: Annotated[
         Path | None, typer.Option("--config", help="Default: $FLOWY_WATCH_CONFIG, else ./flowy-watch.toml.")
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
+    ] = False,
 ) -> None:
-    if version:
-        _say(f"flowy-watch {__version__}")
-        raise typer.Exit
     context.obj = config
 
 
@@ -96,12 +102,12 @@ def _usage(text: str) -> typer.BadParameter:
 
 
 def _settings(context: typer.Context, *, quiet: bool = True) -> "Settings":
-    """Read the configuration and set up the log: warnings only for commands that answer by themselves."""
+    """Read the configuration and set up the log, which is silent for commands that answer by themselves."""
     from flowy_watch.log import configure
     from flowy_watch.settings import load
 
     settings = load(context.obj, environ=os.environ)
-    configure("warning" if quiet else settings.log.level, settings.log.format, settings.secrets())
+    configure("critical" if quiet else settings.log.level, settings.log.format, settings.secrets())
     return settings
 
 
@@ -138,14 +144,20 @@ def _end(for_: str | None, until: str | None, now: datetime) -> datetime | None:
     if for_ and until:
         raise _usage("give --for or --until, not both")
     if for_:
-        return now + _span(for_, "--for")
+        span = _span(for_, "--for")
+        if not span:
+            raise _usage("--for must be longer than nothing")
+        return now + span
     if until is None:
         return None
     try:
         end = datetime.fromisoformat(until)
     except ValueError:
         raise _usage("--until must be ISO 8601, such as 2026-11-27T18:00+01:00") from None
-    end = (end if end.tzinfo else end.replace(tzinfo=UTC)).astimezone(UTC)
+    try:
+        end = (end if end.tzinfo else end.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise _usage("--until lies beyond any calendar") from None
     if end <= now:
         raise _usage("--until lies in the past")
     return end
@@ -239,6 +251,8 @@ def poll(context: typer.Context, json: Json = False) -> None:
     if json:
         fields = {"outcome": polled.outcome, "reason": polled.reason, "keys": polled.keys, "skipped": polled.skipped}
         _say(as_json(fields | {"transitions": changes}))
+    elif polled.outcome == "failed":
+        raise _fail(f"poll failed: {polled.reason}")
     else:
         note = f" ({polled.reason})" if polled.reason else ""
         _say(f"Poll {polled.outcome}{note}: {polled.keys} keys, {polled.skipped} skipped, {len(changes)} changes")
@@ -335,6 +349,8 @@ def silence(
     end = _end(for_, until, now)
     if end is None:
         raise _usage("a silence needs an end: --for 24h or --until TIME")
+    if not pattern.strip():
+        raise _usage("a silence needs a pattern: a key's name or id, or * for everything")
     if kind and kind not in LIVES:
         raise _usage(f"--kind must be one of {', '.join(LIVES)}")
     store = open_store(_settings(context))
@@ -345,7 +361,7 @@ def silence(
 
 
 @app.command()
-def unsilence(context: typer.Context, silence_id: Annotated[int, typer.Argument(metavar="ID")], by: By = "") -> None:
+def unsilence(context: typer.Context, silence_id: SilenceNumber, by: By = "") -> None:
     """End a silence now; what is still open is told with the next poll."""
     from flowy_watch import actions
     from flowy_watch.app import open_store
@@ -373,8 +389,8 @@ def why(context: typer.Context, alert: AlertNumber, json: Json = False) -> None:
         _say(as_json(alert_fields(found) | {"evidence": found.finding.evidence, "story": lines}))
         return
     _say(f"Alert {found.id} ({found.finding.severity.word}, {found.status.value}): {found.finding.title}")
-    for line in found.finding.evidence:
-        _say(f"  {line}")
+    for words in found.finding.evidence:
+        _say(f"  {words}")
     for line in lines:
         _say(f"{line['at']:%Y-%m-%d %H:%M:%S} UTC  {line['line']}")
 
@@ -485,7 +501,7 @@ def backtest(
 @app.command()
 def simulate(
     scenario: Annotated[str, typer.Option("--scenario", help="What happens; see --list.")] = "ordinary",
-    port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8421,
+    port: Annotated[int, typer.Option("--port", help="0 takes a free one.", min=0, max=65535)] = 8421,
     speed: Annotated[float, typer.Option("--speed", help="Simulated seconds per second.", min=0.01)] = 1.0,
     keys: Annotated[int | None, typer.Option("--keys", help="How many keys instead of the named ones.")] = None,
     history: Annotated[Path | None, typer.Option("--history", help="Write 45 days of snapshots there first.")] = None,

@@ -1,27 +1,23 @@
 """What the daemon says of itself: events with fields, to standard error, with every secret hidden."""
 
+import json
 import logging
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import quote
 
 import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 from flowy_watch.core.redact import HIDDEN, redact
 
-Level = Literal["debug", "info", "warning", "error"]
+Level = Literal["debug", "info", "warning", "error", "critical"]
 Format = Literal["auto", "json", "console"]
 
 LIBRARIES = ("alembic", "apscheduler", "httpcore", "httpx", "slack_sdk", "sqlalchemy", "uvicorn", "uvicorn.error")
 _SHORTEST = 4  # hiding a shorter "secret", such as a query's `1`, would hide half of every line
-
-
-def get(name: str) -> FilteringBoundLogger:
-    """A logger of events: `log.info("alert.opened", key_id=…)`. Follows a later `configure`."""
-    return cast(FilteringBoundLogger, structlog.get_logger().bind(logger=name))
 
 
 def configure(level: Level, format: Format, secrets: Iterable[str] = ()) -> None:
@@ -30,10 +26,10 @@ def configure(level: Level, format: Format, secrets: Iterable[str] = ()) -> None
     Exceptions are written without their local variables, which may hold secrets.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
-    json = format == "json" or (format == "auto" and not sys.stderr.isatty())
+    for_machines = format == "json" or (format == "auto" and not sys.stderr.isatty())
     render: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
-        if json
+        if for_machines
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
@@ -85,14 +81,17 @@ def _take_over_libraries(threshold: int, ready: list[Processor], render: Process
 
 class _Handler(logging.StreamHandler[Any]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
-        """Says nothing: logging's own way is to print the unformatted arguments, secrets and all."""
+        """Writes the line without its arguments; logging's own way is to print them as they are, secrets and all."""
+        if record.args:  # else it is the stream that fails, and there is nowhere to say so
+            record.args = None
+            self.emit(record)
 
 
 class _Hides:
     """Hides secrets, by their shape and by their value, in every text of an event."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        known = {form for s in secrets if len(s) >= _SHORTEST for form in (s, repr(s)[1:-1], quote(s, safe=""))}
+        known = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
         # The longest first: one secret may begin another.
         pattern = "|".join(re.escape(form) for form in sorted(known, key=len, reverse=True))
         self._hide: Callable[[str], str] = (lambda text: re.sub(pattern, HIDDEN, text)) if known else (lambda t: t)
@@ -111,3 +110,8 @@ class _Hides:
         if isinstance(value, list | tuple | set | frozenset):
             return [self._clean(part) for part in value]
         return self._text(str(value))
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    """As it is, and as other people's words quote it: in a repr, in one of bytes, in JSON, in an address."""
+    return secret, repr(secret)[1:-1], repr(secret.encode())[2:-1], json.dumps(secret)[1:-1], quote(secret, safe="")

@@ -285,13 +285,14 @@ class Settings(_Section):
 
     def secrets(self) -> frozenset[str]:
         """Every configured secret value, for hiding it wherever it turns up."""
+        found = {
+            s for section in Settings.model_fields if section != "store" for s in _secrets_in(getattr(self, section))
+        }
         url = self.store.url.get_secret_value()
-        found = set(_secrets_in(self)) - {url}
-        with_password = re.search(r"://[^/@]*:(?P<password>.*)@", url)
-        if with_password or "password=" in url:
-            found |= {url}
-        if with_password:
-            found |= {with_password["password"], unquote(with_password["password"])}
+        # As SQLAlchemy reads them. An address without a password is worth reading in a log.
+        passwords = re.findall(r"(?<=://)[^:/@]*:([^@]*)@", url) + re.findall(r"[?&]password=([^&]*)", url)
+        if passwords:
+            found |= {url, *passwords, *map(unquote, passwords)}
         return frozenset(found - {""})
 
 
@@ -486,7 +487,7 @@ def _made(kind: type[T], raw: object, place: _Place, *, beside: Iterable[str] = 
     except ValidationError as error:
         # The first is enough: one clear line. `from None`, because a traceback would show the value.
         first = error.errors(include_url=False, include_input=False)[0]
-        _refuse((*place, *first["loc"]), _words(first["type"], first["msg"]))
+        _refuse((*place, *(part for part in first["loc"] if part != "[key]")), _words(first["type"], first["msg"]))
 
 
 def _fitted(kind: object, raw: object, place: _Place, beside: Iterable[str] = ()) -> object:
@@ -613,6 +614,7 @@ _WORDS = {
     "time": 'must be a time of day, such as "09:00"',
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "has a character that is not allowed there",
 }
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import re
 import smtplib
-import socket
 import ssl
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -19,12 +18,12 @@ from email.utils import localtime, parseaddr
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from time import monotonic
 from typing import Annotated, ClassVar, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from flowy_watch.channels.base import Envelope, Receipt
+from flowy_watch.channels.smtp_session import SmtpSession
 from flowy_watch.core.check import Check
 from flowy_watch.core.message import Dialect, EmailMessage, Message
 from flowy_watch.core.redact import HIDDEN, redact
@@ -186,9 +185,9 @@ class EmailChannel:
         return mail
 
     @contextmanager
-    def _connected(self) -> Iterator["_Smtp"]:
+    def _connected(self) -> Iterator[SmtpSession]:
         """A connection that is secured and logged in, or the reason why there is none."""
-        smtp = _Smtp(self._config.timeout.total_seconds())
+        smtp = SmtpSession(self._config.timeout.total_seconds())
         try:
             self._open(smtp)
             yield smtp
@@ -199,7 +198,7 @@ class EmailChannel:
                     smtp.docmd("QUIT")
             smtp.close()
 
-    def _open(self, smtp: "_Smtp") -> None:
+    def _open(self, smtp: SmtpSession) -> None:
         config, name = self._config, self.name
         try:
             encrypted = config.security is not Security.NONE
@@ -249,7 +248,7 @@ class EmailChannel:
         except BROKEN as error:
             raise TryLater(f'the mail server of channel "{name}" could not be reached') from error
 
-    def _deliver(self, smtp: "_Smtp", recipient: str, mail: bytes, progress: _Progress) -> str:
+    def _deliver(self, smtp: SmtpSession, recipient: str, mail: bytes, progress: _Progress) -> str:
         """One mail to one recipient. Returns why it must be tried later, else nothing."""
         smtp.patience(self._config.timeout.total_seconds())
         try:
@@ -290,50 +289,6 @@ class EmailChannel:
         return f"{code} {text[:160]}".strip()
 
 
-class _Smtp(smtplib.SMTP):
-    """smtplib with one deadline over several steps, instead of a fresh timeout for every read."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(local_hostname=_own_name(), timeout=seconds)
-        self.patience(seconds)
-
-    @property
-    def secured(self) -> bool:
-        return isinstance(self.sock, ssl.SSLSocket)
-
-    def patience(self, seconds: float) -> None:
-        self._deadline = monotonic() + seconds
-
-    def open(self, host: str, port: int, context: ssl.SSLContext | None) -> None:
-        self._tls, self._host = context, host  # smtplib checks the certificate of STARTTLS against _host
-        code, answer = self.connect(host, port)
-        if code != 220:
-            raise smtplib.SMTPConnectError(code, answer)
-        self.ehlo_or_helo_if_needed()
-
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        plain = socket.create_connection((host, port), timeout)
-        if self._tls is None:
-            return plain
-        try:
-            return self._tls.wrap_socket(plain, server_hostname=host)
-        except BaseException:
-            plain.close()
-            raise
-
-    def send(self, s: bytes | str) -> None:  # type: ignore[override]  # the stub's buffer type has no public name
-        self._hurry()
-        super().send(s)
-
-    def getreply(self) -> tuple[int, bytes]:
-        self._hurry()
-        return super().getreply()
-
-    def _hurry(self) -> None:
-        if self.sock:
-            self.sock.settimeout(max(self._deadline - monotonic(), 0.001))
-
-
 def _policy() -> "EmailPolicy[mime.EmailMessage]":  # quoted: only the stub is generic
     """Message ids stay on one line: folded, they turn into encoded words and break the thread."""
     registry = HeaderRegistry()
@@ -362,12 +317,6 @@ def _token(name: str) -> str:
 def _one_line(text: str) -> str:
     joiner = "\u200d"  # not printable, but it holds emoji together
     return " ".join("".join(c if c.isprintable() or c == joiner else " " for c in text).split())
-
-
-def _own_name() -> str:
-    """What the greeting says. smtplib would ask the DNS for it, which can take longer than the whole timeout."""
-    name = socket.gethostname()
-    return name if re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", name) else "[127.0.0.1]"
 
 
 def _is_this_machine(host: str) -> bool:

@@ -13,7 +13,7 @@ _SECRETS = re.compile(
     | xox[a-z]-[A-Za-z0-9\-]{4,} | xapp-[A-Za-z0-9\-]{4,}
     | (?<=hooks\.slack\.com/)\S+
     | (?<=://)[^/\s:@]*:[^/\s]+(?=@)
-    | (?i:(?<=bearer\ )|(?<=basic\ ))(?=[a-z.]*[A-Z0-9=])[A-Za-z0-9._~+/=\-]{6,}
+    | (?i:(?<=bearer\ )|(?<=basic\ ))(?=\S*[A-Z0-9=])[A-Za-z0-9._~+/=\-]{6,}
     """,
     re.VERBOSE,
 )

@@ -45,7 +45,7 @@ class BalanceDetector:
         if balance <= 0:
             return 3, "At zero, every run of every key stops, whatever the caps say."
         runway = _runway(balance, burn)
-        pace = sum(history.per_hour() for history in view.histories)
+        pace = _pace(balance, view)
         if runway is not None and runway <= config.critical_runway:
             return (
                 2,
@@ -62,6 +62,14 @@ class BalanceDetector:
         if balance < high * config.floor_share:
             return 1, f"It is below {config.floor_share:.0%} of its recent high of {credit_words(high)}."
         return 0, ""
+
+
+def _pace(balance: Microcredits, view: View) -> Microcredits:
+    """Credits per hour over the last half hour; 0 without adding it up when it could not empty the balance soon."""
+    today = sum(history.latest.spent for history in view.histories)
+    if today * 4 < balance and view.now.hour:
+        return 0
+    return sum(history.per_hour() for history in view.histories)
 
 
 def _runway(balance: Microcredits, burn: Microcredits | None) -> timedelta | None:

@@ -52,10 +52,12 @@ class SpikeDetector:
         in_hour, in_day = history.baseline.bands(history.hour)
         if in_hour is None and in_day is None:
             return self._new_key(history, view)
+        today, lowest = history.latest.spent, min(band.bar for band in (in_hour, in_day) if band)
+        if today <= lowest * CREDIT and view.now.hour:
+            return None  # what was not spent in the whole day was not spent in its last hour
         last_hour = history.spent_within(_HOUR)
         if in_hour and last_hour >= self.least and last_hour > in_hour.bar * CREDIT:
             return self._spike(history, view, last_hour, in_hour, "in the last hour")
-        today = history.latest.spent
         # A day that went over its bar hours ago is told already: the last hour must still be adding to it.
         usual_hour = in_hour.high * CREDIT if in_hour else 0
         if in_day and last_hour > max(usual_hour, self.least / 10) and today > in_day.bar * CREDIT + self.least:
@@ -84,25 +86,27 @@ class SpikeDetector:
         )
 
     def _new_key(self, history: History, view: View) -> Finding | None:
-        spent = history.spent_within(_NEW_KEY_SPAN)
         cap, balance = history.latest.daily_cap, view.workspace.balance
         if cap:
             limit, of_what = cap * self.config.cap_share, f"of its daily cap of {credit_words(cap)}"
-            share = spent / cap
+            whole = cap
         elif balance and balance > 0:
             limit, of_what = balance * self.config.balance_share, "of the workspace's balance, and it has no cap"
-            share = spent / balance
+            whole = balance
         else:
             return None
+        if history.latest.spent < limit and view.now.hour >= 2:
+            return None  # what was not spent in the whole day was not spent in its last hours
+        spent = history.spent_within(_NEW_KEY_SPAN)
         if spent < limit or spent < self.least:
             return None
-        span = span_words(history.watched_for(_NEW_KEY_SPAN))
+        span = span_words(max(history.watched_for(_NEW_KEY_SPAN), timedelta(minutes=1)))
         return about_key(
             history,
             view,
             "spike",
             Severity.CRITICAL,
-            f"spent {credit_words(spent)} credits within {span}, {share:.0%} {of_what}",
+            f"spent {credit_words(spent)} credits within {span}, {spent / whole:.0%} {of_what}",
             level=2,
             evidence=(
                 f"{credit_words(spent)} credits within {span}; too little history to say what is usual for this key.",

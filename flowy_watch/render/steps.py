@@ -79,7 +79,7 @@ def _after(then: Line) -> Part:
     bullets = (
         line(
             bold("Is it stopped?"),
-            " flowy-watch checks: revoked and no use since, within 2 polls. Otherwise it gets louder.",
+            " flowy-watch checks with every poll: any use after the revoke is a critical alert.",
         ),
         then,
         line(bold("Find the leak:"), " who had it, and where it lies: code, CI, browser, logs."),

@@ -1,8 +1,9 @@
 """One database: opening it, its transactions, its migrations, and who may watch it."""
 
 import fcntl
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -118,8 +119,11 @@ class Database:
             raise StoreError("back up PostgreSQL with pg_dump")
         if file.exists():
             raise StoreError(f"{file} exists; name a new file")
-        with self._translated(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM INTO ?", (str(file),))
+        try:
+            with closing(sqlite3.connect(str(self.path))) as source, closing(sqlite3.connect(file)) as copy:
+                source.backup(copy)
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot back up to {file}: {error}") from error
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

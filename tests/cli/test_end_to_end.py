@@ -49,6 +49,15 @@ def test_an_incident_is_told_once_on_both_channels_within_one_poll(
     assert (len(rig.told()), len(rig.mailed())) == (posts + 1, mails + 1)
 
 
+def test_a_new_key_that_has_already_burnt_its_cap_when_first_seen_is_critical(rig: Rig) -> None:
+    rig.good("poll")
+    rig.new_key()
+    rig.new_key_burns()
+    rig.good("poll")
+    assert rig.alert("spike", "fresh-key")["severity"] == "critical"
+    assert [mail for mail in rig.mailed() if mail.startswith("CRITICAL fresh-key") and "Revoke" in mail]
+
+
 def test_incidents_of_one_poll_are_each_told(rig: Rig) -> None:
     rig.good("poll")
     rig.near_cap()

@@ -1,16 +1,15 @@
 """How commands are called: configuration, options, mistakes and help."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.cli.rig import SOURCE_TOKEN, Rig, cli, spawned
 
-COMMANDS = (
-    "init check run poll status alerts ack silence unsilence resolve why import export notify-test backtest demo "
-    "simulate db"
-).split()
+COMMANDS = [
+    "init", "check", "run", "poll", "status", "alerts", "ack", "silence", "unsilence", "resolve", "why", "import",
+    "export", "notify-test", "backtest", "demo", "simulate", "db",
+]  # fmt: skip
 DB = ["info", "upgrade", "backup", "prune"]
 
 
@@ -112,7 +111,7 @@ def test_help_lists_every_command() -> None:
     said = cli("--help").out
     for command in COMMANDS:
         assert f"\n  {command} " in said, command
-    assert "Exit codes: 0 done, 1 failed, 2 wrong usage." in said
+    assert "Exit codes: 0 done, 1 failed, 2 wrong usage." in " ".join(said.split())
 
 
 @pytest.mark.parametrize("words", [[name] for name in COMMANDS] + [["db", name] for name in DB], ids=" ".join)
@@ -133,15 +132,8 @@ def test_the_scenarios_are_listed_with_their_story() -> None:
     assert all(line.partition(": ")[2] for line in said)
 
 
-def test_the_version_is_printed() -> None:
-    ran = spawned("--version")
-    assert (ran.code, ran.err) == (0, "")
-    assert ran.out.startswith("flowy-watch 0.")
-
-
 def test_a_process_of_its_own_returns_the_same_codes(rig: Rig) -> None:
     assert spawned("--config", rig.config, "poll").code == 0
     assert spawned("--config", rig.config, "silence", "x").code == 2
     failed = spawned("--config", rig.config, "why", 5)
     assert (failed.code, failed.out, failed.err.count("\n")) == (1, "", 1)
-    assert os.environ.get("FLOWY_WATCH_CONFIG") is None

@@ -50,20 +50,26 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def empty_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+def empty_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     if backend == "sqlite":
-        return f"sqlite:///{tmp_path / 'watch.db'}"
+        yield f"sqlite:///{tmp_path / 'watch.db'}"
+        return
     server: Server = request.getfixturevalue("server")
-    return server.url(server.fresh())
+    name = server.fresh()
+    yield server.url(name)
+    server.drop(name)
 
 
 @pytest.fixture
-def url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+def url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     if backend == "sqlite":
         shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "watch.db")
-        return f"sqlite:///{tmp_path / 'watch.db'}"
+        yield f"sqlite:///{tmp_path / 'watch.db'}"
+        return
     server: Server = request.getfixturevalue("server")
-    return server.url(server.fresh(like=request.getfixturevalue("migrated_server")))
+    name = server.fresh(like=request.getfixturevalue("migrated_server"))
+    yield server.url(name)
+    server.drop(name)
 
 
 @pytest.fixture

@@ -26,11 +26,17 @@ class Server:
     def fresh(self, *, like: str = "template0") -> str:
         self._made += 1
         name = f"fresh_{self._made}"
+        self._run(f"CREATE DATABASE {name} TEMPLATE {like}")
+        return name
+
+    def drop(self, name: str) -> None:
+        self._run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _run(self, statement: str) -> None:
         engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {like}"))
+            connection.execute(text(statement))
         engine.dispose()
-        return name
 
 
 @contextmanager
