@@ -117,3 +117,24 @@ def test_a_backup_never_overwrites_a_file(sqlite_store: Store, tmp_path: Path) -
     with pytest.raises(StoreError, match="exists; name a new file"):
         sqlite_store.database.backup(tmp_path / "copy.db")
     assert (tmp_path / "copy.db").read_text() == "precious"
+
+
+def test_a_backup_holds_what_was_committed_while_others_read(sqlite_store: Store, tmp_path: Path) -> None:
+    with sqlite_store.write() as work:
+        work.usage.add_poll(NOON, "good")
+    with sqlite_store.read() as reading_beside:
+        assert reading_beside.usage.last_poll_id() == 1
+        sqlite_store.database.backup(tmp_path / "copy.db")
+    copy = Store(f"sqlite:///{tmp_path / 'copy.db'}")
+    copy.migrate()
+    assert count_polls(copy) == 1
+    copy.close()
+
+
+def test_a_store_that_made_a_backup_still_undoes_what_fails(sqlite_store: Store, tmp_path: Path) -> None:
+    sqlite_store.database.backup(tmp_path / "copy.db")
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail(sqlite_store)
+    with sqlite_store.write() as work:
+        work.usage.add_poll(NOON, "good")
+    assert count_polls(sqlite_store) == 1

@@ -1,0 +1,305 @@
+"""Delivery: nothing is lost, nobody is told twice, one channel never holds up another."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from threading import Event
+from typing import Any
+
+from flowy_watch.channels.base import Envelope, Receipt
+from flowy_watch.core.alert import Change
+from flowy_watch.core.check import Check
+from flowy_watch.core.message import Dialect, Message, PlainMessage
+from flowy_watch.core.notification import Notification
+from flowy_watch.errors import Doubtful, Refused, TryLater
+from flowy_watch.jobs.deliver import Delivery, Postman
+from flowy_watch.store import Store
+from tests.builders import DAY, HOUR, MINUTE, NOON, alert, opened
+
+SECOND = timedelta(seconds=1)
+
+
+class SetClock:
+    """Stands still until it is moved."""
+
+    speed = 1.0
+
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def now(self) -> datetime:
+        return self.at
+
+
+class FakeChannel:
+    """Answers each send with the next of its `answers`, and with a receipt when there are none left."""
+
+    dialect = Dialect.PLAIN
+
+    def __init__(self, *answers: Receipt | Exception, name: str = "ops") -> None:
+        self.name, self.answers = name, list(answers)
+        self.sent: list[tuple[str, Envelope]] = []
+
+    def send(self, message: Message, envelope: Envelope) -> Receipt:
+        assert isinstance(message, PlainMessage)
+        self.sent.append((message.text, envelope))
+        answer = self.answers.pop(0) if self.answers else Receipt(f"remote-{len(self.sent)}")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def words(self) -> list[str]:
+        return [text for text, _ in self.sent]
+
+    def check(self) -> Iterable[Check]:
+        return ()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class AskableChannel(FakeChannel):
+    """Can be asked what arrived: `found`, or the error that asking raises."""
+
+    found: Receipt | Exception | None = None
+    asked = 0
+
+    def find(self, envelope: Envelope, *, since: datetime) -> Receipt | None:
+        self.asked += 1
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+class HangingChannel(FakeChannel):
+    """Holds every send until `release` is set."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        self.release, self.entered = Event(), Event()
+
+    def send(self, message: Message, envelope: Envelope) -> Receipt:
+        self.entered.set()
+        self.release.wait(30)
+        return super().send(message, envelope)
+
+
+class TellingChannel(FakeChannel):
+    """Says when something arrived."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        self.arrived = Event()
+
+    def send(self, message: Message, envelope: Envelope) -> Receipt:
+        self.arrived.set()
+        return super().send(message, envelope)
+
+
+class OwnerRenderer:
+    """Renders the owner, and falls over a notification whose owner is `broken`."""
+
+    def render(self, notification: Notification, dialect: Dialect) -> Message:
+        if notification.owner == "broken":
+            raise ZeroDivisionError
+        return PlainMessage(notification.owner)
+
+
+def put(store: Store, *owners: str, channel: str = "ops", **more: Any) -> None:
+    """One waiting notification per owner, which is also its words; all of one alert."""
+    with store.write() as work:
+        if not work.alerts.get(1):
+            work.alerts.record([opened(id=0)])
+        work.outbox.add(Notification(channel, Change.OPENED, alert(), NOON, owner, **more) for owner in owners)
+
+
+def deliver(store: Store, channel: FakeChannel, clock: SetClock | None = None) -> int:
+    return Delivery(store, channel, OwnerRenderer(), clock or SetClock()).send_due()
+
+
+def outcomes(store: Store) -> list[tuple[str, int, str]]:
+    """Status, tries and reason of every notice, oldest first."""
+    with store.read() as work:
+        return [(row.status, row.tries, row.reason) for row in work.outbox.story(1)]
+
+
+def test_every_notice_is_sent_once_and_in_order(store: Store) -> None:
+    put(store, "first", "second")
+    channel = FakeChannel()
+    assert (deliver(store, channel), deliver(store, channel)) == (2, 0)
+    assert channel.words() == ["first", "second"]
+    assert outcomes(store) == [("sent", 1, ""), ("sent", 1, "")]
+
+
+def test_a_thread_is_first_once_and_a_quiet_notice_updates_what_was_sent_before(store: Store) -> None:
+    put(store, "opened")
+    put(store, "louder")
+    put(store, "over", quiet=True)
+    channel = FakeChannel()
+    deliver(store, channel)
+    envelopes = [envelope for _, envelope in channel.sent]
+    assert [(e.thread, e.first, e.update_of) for e in envelopes] == [
+        ("alert-1", True, ""),
+        ("alert-1", False, ""),
+        ("alert-1", False, "remote-2"),
+    ]
+    assert len({e.outbox_id for e in envelopes}) == 3
+
+
+def test_the_other_sides_wish_for_a_pause_is_obeyed_to_the_second(store: Store) -> None:
+    put(store, "hello")
+    channel, clock = FakeChannel(TryLater("429", retry_after=37 * SECOND)), SetClock()
+    assert deliver(store, channel, clock) == 0
+    clock.at += 36 * SECOND
+    assert (deliver(store, channel, clock), len(channel.sent)) == (0, 1)
+    clock.at += SECOND
+    assert (deliver(store, channel, clock), len(channel.sent)) == (1, 2)
+    assert channel.sent[0][1].outbox_id == channel.sent[1][1].outbox_id
+
+
+def test_without_a_wish_the_pauses_grow_and_stay_under_five_minutes(store: Store) -> None:
+    put(store, "hello")
+    clock, pauses = SetClock(), []
+    channel = FakeChannel(*[TryLater("503") for _ in range(12)])
+    for _ in range(12):
+        deliver(store, channel, clock)
+        with store.read() as work:
+            due_at = work.outbox.next_due("ops")
+        assert due_at is not None
+        pauses.append(due_at - clock.at)
+        clock.at = due_at
+    assert timedelta(seconds=1) <= pauses[0] <= timedelta(seconds=2)
+    assert all(timedelta(seconds=150) <= pause <= 5 * MINUTE for pause in pauses[-3:])
+    assert deliver(store, channel, clock) == 1
+
+
+def test_a_channel_that_is_down_for_more_than_a_day_is_given_up(store: Store) -> None:
+    put(store, "hello")
+    channel, clock = FakeChannel(*[TryLater("503", retry_after=2 * HOUR) for _ in range(20)]), SetClock()
+    for _ in range(14):
+        deliver(store, channel, clock)
+        clock.at += 2 * HOUR
+    assert outcomes(store) == [("dead", 14, "given up after 14 tries: 503")]
+
+
+def test_a_channel_that_is_down_for_a_night_loses_nothing(store: Store) -> None:
+    put(store, "first", "second")
+    channel, clock = FakeChannel(*[TryLater("503", retry_after=HOUR) for _ in range(12)]), SetClock()
+    for _ in range(13):
+        deliver(store, channel, clock)
+        clock.at += HOUR
+    assert [status for status, _, _ in outcomes(store)] == ["sent", "sent"]
+
+
+def test_a_notice_refused_for_good_is_dead_and_the_next_one_is_sent(store: Store) -> None:
+    put(store, "first", "second")
+    channel, clock = FakeChannel(Refused("channel_not_found")), SetClock()
+    assert deliver(store, channel, clock) == 1
+    clock.at += 2 * DAY
+    deliver(store, channel, clock)
+    assert channel.words() == ["first", "second"]
+    assert outcomes(store) == [("dead", 1, "channel_not_found"), ("sent", 1, "")]
+
+
+def test_a_recipient_that_was_refused_is_named_on_a_notice_that_was_sent(store: Store) -> None:
+    put(store, "hello")
+    deliver(store, FakeChannel(Receipt("id", refused=("gone@example.org",))))
+    assert outcomes(store) == [("sent", 1, "refused for good: gone@example.org")]
+
+
+def test_a_doubtful_notice_that_arrived_is_not_sent_again(store: Store) -> None:
+    put(store, "hello")
+    channel, clock = AskableChannel(Doubtful("timed out")), SetClock()
+    deliver(store, channel, clock)
+    assert outcomes(store) == [("waiting", 1, "may have arrived: timed out")]
+    channel.found, clock.at = Receipt("1712.1"), NOON + MINUTE
+    assert deliver(store, channel, clock) == 1
+    assert (channel.words(), channel.asked) == (["hello"], 1)
+
+
+def test_a_doubtful_notice_that_did_not_arrive_is_sent_again(store: Store) -> None:
+    put(store, "hello")
+    channel, clock = AskableChannel(Doubtful("timed out")), SetClock()
+    deliver(store, channel, clock)
+    clock.at += MINUTE
+    assert deliver(store, channel, clock) == 1
+    assert (channel.words(), channel.asked) == (["hello", "hello"], 1)
+
+
+def test_a_notice_is_not_sent_again_while_nobody_can_say_whether_it_arrived(store: Store) -> None:
+    put(store, "hello")
+    channel, clock = AskableChannel(Doubtful("timed out")), SetClock()
+    channel.found = TryLater("503", retry_after=MINUTE)
+    for _ in range(5):
+        deliver(store, channel, clock)
+        clock.at += MINUTE
+    assert channel.words() == ["hello"]
+    channel.found = Receipt("1712.1")
+    assert deliver(store, channel, clock) == 1
+    assert channel.words() == ["hello"]
+
+
+def test_a_channel_that_may_not_be_asked_rather_repeats_than_loses(store: Store) -> None:
+    put(store, "hello")
+    channel, clock = AskableChannel(Doubtful("timed out")), SetClock()
+    channel.found = Refused("missing_scope")
+    deliver(store, channel, clock)
+    clock.at += MINUTE
+    assert deliver(store, channel, clock) == 1
+    assert channel.words() == ["hello", "hello"]
+
+
+def test_a_crash_between_send_and_record_is_settled_before_any_resend(store: Store) -> None:
+    put(store, "hello")
+    with store.write() as work:
+        assert work.outbox.claim("ops", now=NOON, until=NOON + MINUTE)  # and then the machine lost its power
+    channel, clock = AskableChannel(), SetClock()
+    channel.found = Receipt("1712.1")
+    assert deliver(store, channel, clock) == 0
+    clock.at += MINUTE
+    assert deliver(store, channel, clock) == 1
+    assert (channel.words(), channel.asked) == ([], 1)
+
+
+def test_a_notice_that_cannot_be_rendered_blocks_the_following_ones_only_for_a_while(store: Store) -> None:
+    put(store, "broken", "next")
+    channel, clock = FakeChannel(), SetClock()
+    for _ in range(5):
+        deliver(store, channel, clock)
+        clock.at += 5 * MINUTE
+    assert channel.words() == ["next"]
+    assert outcomes(store)[0] == ("dead", 5, "given up after 5 tries: internal error (ZeroDivisionError)")
+
+
+def test_a_channel_that_hangs_does_not_hold_up_another(store: Store) -> None:
+    put(store, "hello", channel="stuck")
+    put(store, "hello", channel="mail")
+    stuck, mail = HangingChannel("stuck"), TellingChannel("mail")
+    postman = Postman(store, {"stuck": stuck, "mail": mail}, OwnerRenderer(), SetClock())
+    postman.start()
+    postman.ring()
+    assert stuck.entered.wait(10)
+    assert mail.arrived.wait(10)
+    put(store, "again", channel="mail")
+    mail.arrived.clear()
+    postman.ring()
+    assert mail.arrived.wait(10)
+    stuck.release.set()
+    postman.stop(within=timedelta(seconds=20))
+    assert (stuck.words(), mail.words()) == (["hello"], ["hello", "again"])
+
+
+def test_one_shot_delivery_sends_on_all_channels_and_returns(store: Store) -> None:
+    channels = {name: FakeChannel(name=name) for name in ("ops", "mail")}
+    for name in channels:
+        put(store, "hello", channel=name)
+    Postman(store, channels, OwnerRenderer(), SetClock()).deliver_due(within=timedelta(seconds=20))
+    assert [channel.words() for channel in channels.values()] == [["hello"], ["hello"]]
+
+
+def test_a_postman_whose_database_fails_stops_when_it_is_told_to(store: Store) -> None:
+    broken = Store("sqlite:////nowhere/at/all.db")
+    postman = Postman(broken, {"ops": FakeChannel()}, OwnerRenderer(), SetClock())
+    postman.start()
+    postman.ring()
+    postman.stop(within=timedelta(seconds=20))
+    broken.close()
