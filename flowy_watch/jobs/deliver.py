@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from random import SystemRandom
 from threading import Event, Thread
+from time import monotonic
 from typing import Protocol
 
 import structlog
@@ -147,17 +148,18 @@ class Postman:
         """Let what is being sent finish for at most `within`; what is left keeps its lease and is sent later."""
         self._stopping.set()
         self.ring()
-        share = within.total_seconds() / max(len(self._threads), 1)
+        until = monotonic() + within.total_seconds()
         for thread in self._threads:
-            thread.join(share)
+            thread.join(max(until - monotonic(), 0))
 
     def deliver_due(self, *, within: timedelta) -> None:
         """For one-shot commands: send what is due on all channels side by side, then return."""
         threads = [Thread(target=self._once, args=(name,), daemon=True) for name in self._deliveries]
         for thread in threads:
             thread.start()
+        until = monotonic() + within.total_seconds()
         for thread in threads:
-            thread.join(within.total_seconds())
+            thread.join(max(until - monotonic(), 0))
 
     def _work(self, name: str) -> None:
         while not self._stopping.is_set():

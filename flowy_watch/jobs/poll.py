@@ -103,10 +103,13 @@ class PollJob:
         new_keys = self._take_in(work, watch, poll_id, pulled)
         view = self._view(work, watch, pulled, new_keys, now)
         findings = [finding for detector in self._detectors for finding in detector.examine(view)]
-        unresolved = [_woken(alert, now) for alert in work.alerts.unresolved()]
+        known = work.alerts.unresolved()
+        unresolved = [_woken(alert, now) for alert in known]
+        woken = {alert.id for alert, before in zip(unresolved, known, strict=True) if alert is not before}
         result = reconcile(unresolved, findings, evaluated=_evaluated(pulled), now=now)
         transitions = work.alerts.record(result.transitions)
         unchanged = _unchanged(unresolved, result)
+        unchanged = [replace(alert, told_level=0) if alert.id in woken else alert for alert in unchanged]
         work.alerts.update(unchanged)
         waiting = self._tell(work, transitions, unchanged, now)
         polled = Polled(
@@ -197,9 +200,9 @@ def _unchanged(unresolved: Iterable[Alert], result: Reconciled) -> list[Alert]:
 
 
 def _woken(alert: Alert, now: datetime) -> Alert:
-    """An acknowledgement with an end that has come: the alert is open, and to be told, again."""
+    """An acknowledgement with an end that has come: the alert is open again."""
     if alert.status is Status.ACKNOWLEDGED and alert.acknowledged_until and alert.acknowledged_until <= now:
-        return replace(alert, status=Status.OPEN, acknowledged_until=None, told_level=0)
+        return replace(alert, status=Status.OPEN, acknowledged_until=None)
     return alert
 
 

@@ -35,7 +35,7 @@ def _decision(alert: Alert, question: str, *, expect: When | None = None) -> Par
     lines = [line(bold(question), " ", code(f"flowy-watch ack {alert.id}"))]
     if expect and (key := argument(alert.finding.key_name, alert.finding.key_id or "")):
         until = alert.finding.stakes.resets_at if alert.finding.stakes else next_reset(expect.now)
-        lines.append(line("or mark it expected: ", code(f"flowy-watch expect {key} --until {until:%Y-%m-%dT%H:%MZ}")))
+        lines.append(line("or until the reset: ", code(f"flowy-watch silence {key} --until {until:%Y-%m-%dT%H:%MZ}")))
     return Part(Role.DECISION, tuple(lines))
 
 

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -105,9 +106,15 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         with _open(path) as file:
             name = path.name.removesuffix(".gz")
-            yield from _json_rows(file) if name.endswith((".jsonl", ".ndjson")) else enumerate(csv.DictReader(file), 2)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+            yield from _json_rows(file) if name.endswith((".jsonl", ".ndjson")) else _csv_rows(file)
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise SourceError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _csv_rows(file: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.DictReader(file)
+    for row in reader:
+        yield reader.line_num, row
 
 
 def _json_rows(file: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -123,5 +130,5 @@ def _json_rows(file: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _open(path: Path) -> IO[str]:
     if path.name.endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8", newline="")
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")

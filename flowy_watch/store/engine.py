@@ -117,6 +117,8 @@ class Database:
         """Copy the whole database to a new file, consistent while others write. Raises StoreError."""
         if not self.is_sqlite:
             raise StoreError("back up PostgreSQL with pg_dump")
+        if self.path is None or not self.path.exists():
+            raise StoreError(f"there is no database {self.shown} to back up")
         if file.exists():
             raise StoreError(f"{file} exists; name a new file")
         try:
@@ -133,6 +135,8 @@ class Database:
             raise StoreError(f"database {self.shown}: {_first_line(error)}; {_advice(error)}") from error
         except DBAPIError as error:
             raise StoreError(f"database {self.shown}: {_first_line(error)}") from error
+        except OverflowError as error:
+            raise StoreError(f"database {self.shown}: a number is too large to store") from error
 
     def close(self) -> None:
         self.engine.dispose()

@@ -52,12 +52,15 @@ class Outbox:
         row = self._connection.execute(select(_outbox).where(waiting).order_by(_outbox.c.seq).limit(1)).first()
         if row is None or row.due_at > now or (row.leased_until is not None and row.leased_until > now):
             return None
+        try:
+            notification = load_notification(row.payload)
+        except ValueError:
+            self.dead(row.id, reason="written by another version, which this one cannot read")
+            return None
         self._connection.execute(
             update(_outbox).where(_outbox.c.seq == row.seq).values(leased_until=until, tries=row.tries + 1)
         )
-        return Claimed(
-            row.id, row.alert_id, row.tries + 1, row.created_at, load_notification(row.payload), self._earlier(row)
-        )
+        return Claimed(row.id, row.alert_id, row.tries + 1, row.created_at, notification, self._earlier(row))
 
     def _earlier(self, row: Row[Any]) -> str:
         query = select(_outbox.c.remote_id).where(

@@ -163,8 +163,9 @@ class Usage:
         return self._connection.execute(select(func.max(_polls.c.id))).scalar() or 0
 
     def polled_at(self, at: datetime) -> int | None:
-        """The poll taken at exactly this instant; how an import knows what it already has."""
-        found = self._connection.execute(select(_polls.c.id).where(_polls.c.taken_at == at)).scalar()
+        """The poll that brought figures of exactly this instant; how an import knows what it already has."""
+        query = select(_polls.c.id).where(_polls.c.taken_at == at, _polls.c.outcome != FAILED)
+        found = self._connection.execute(query).scalar()
         return None if found is None else int(found)
 
     def health(self, *, tolerance: timedelta) -> Health:

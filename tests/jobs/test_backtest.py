@@ -53,6 +53,13 @@ def test_a_backtest_of_nothing_finds_nothing() -> None:
     assert (tested.alerts, tested.polls, tested.keys) == ((), 0, 0)
 
 
+def test_a_backtest_does_not_believe_yesterdays_counter_after_midnight_either() -> None:
+    step, used = 5 * MINUTE, MIDNIGHT - HOUR
+    caps = ((MIDNIGHT - step, 100), (MIDNIGHT, 90), (MIDNIGHT + step, 90))
+    readings = [reading(snapshot(79, at, cap=cap, used=used), at=at) for at, cap in caps]
+    assert backtest(readings, detectors("cap"), rules().rules_of).alerts == ()
+
+
 def test_pruning_forgets_polls_that_are_older_than_was_asked_for(store: Store) -> None:
     rig = Rig(store)
     rig.spend(NOON - 36 * DAY, 85)

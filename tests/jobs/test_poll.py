@@ -249,3 +249,30 @@ def test_a_restart_between_any_two_polls_changes_nothing(open_store: Callable[..
         steady.spend(MORNING + n * POLL, n)
         Rig(restarted, "cap", "spike").spend(MORNING + n * POLL, n)
     assert Rig(restarted).told() == steady.told() != []
+
+
+def test_a_key_that_shows_yesterdays_counter_for_several_polls_opens_nothing_beside_one_that_does_not(rig: Rig) -> None:
+    used = MIDNIGHT - 2 * POLL
+    rig.poll(MIDNIGHT - POLL, snapshot(79, cap=100, used=used), snapshot(1, key_id="key_2"))
+    for n in range(3):
+        rig.poll(MIDNIGHT + n * POLL, snapshot(79, cap=90, used=used), snapshot(0, key_id="key_2"))
+    assert rig.told() == []
+
+
+def test_a_silenced_use_of_a_dormant_key_is_told_when_the_silence_ends(store: Store) -> None:
+    rig = Rig(store, "last_used")
+    silence(store, "*", until=NOON + HOUR, kind="", by="", why="", now=NOON - DAY)
+    rig.poll(NOON - POLL, snapshot(0, used=NOON - 60 * DAY))
+    for n in range(24):
+        rig.poll(NOON + n * POLL, snapshot(0, used=NOON))
+    assert rig.told() == [("last_used", "repeated", 1)]
+
+
+def test_a_dormant_keys_use_is_told_again_when_its_acknowledgement_ends(store: Store) -> None:
+    rig = Rig(store, "last_used")
+    rig.poll(NOON - POLL, snapshot(0, used=NOON - 60 * DAY))
+    rig.poll(NOON, snapshot(0, used=NOON))
+    acknowledge(store, 1, by="ada", why="", until=NOON + HOUR / 2, now=NOON)
+    for n in range(1, 40):
+        rig.poll(NOON + n * POLL, snapshot(0, used=NOON))
+    assert rig.told() == [("last_used", "opened", 1), ("last_used", "repeated", 1)]

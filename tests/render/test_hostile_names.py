@@ -180,7 +180,7 @@ def test_the_commands_can_be_pasted_into_a_shell(name: str) -> None:
     ]
 
     silence = next(command for command in commands if " silence " in command)
-    expect = next(command for command in commands if " expect " in command)
+    expect = next(command for command in commands if " --until " in command)
     assert len(shlex.split(silence)) == 5
     assert len(shlex.split(expect)) == 5
     assert "-" not in (shlex.split(silence)[2][0], shlex.split(expect)[2][0])

@@ -44,7 +44,7 @@ def test_an_alert_about_a_key_says_everything_in_the_order_of_need(text: str) ->
         "Can still be lost: 200 today, up to 5,000 more right after 00:00 UTC (01:00 CET)",
         "Balance left 12,340",
         "Expected? flowy-watch ack 12",
-        "flowy-watch expect prod-render --until 2026-11-24T00:00Z",
+        "flowy-watch silence prod-render --until 2026-11-24T00:00Z",
         "Revoke now, by an owner or editor",
         "Settings → API keys → prod-render (…4f2a) → Revoke",
         "Stops at once everything that uses this key",
