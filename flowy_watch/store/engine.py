@@ -51,11 +51,10 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent view that never waits for a writer."""
-        with (
-            self._translated(),
-            self.engine.connect().execution_options(reading=True) as connection,
-            connection.begin(),
-        ):
+        options: dict[str, Any] = {"reading": True}
+        if not self.is_sqlite:
+            options["isolation_level"] = "REPEATABLE READ"
+        with self._translated(), self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     def migrate(self) -> None:
