@@ -159,7 +159,7 @@ class StoreSettings(_Section):
 class PollSettings(_Section):
     """`[poll]`"""
 
-    every: Annotated[timedelta, Field(ge=timedelta(seconds=10), le=timedelta(hours=1))] = timedelta(minutes=5)
+    every: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(minutes=5)
 
 
 class SourceSettings(_Section):

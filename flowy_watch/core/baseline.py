@@ -143,5 +143,5 @@ def _band(values: list[float], busiest: float, when: str) -> Band:
     ordered = sorted(values)
     trim = len(ordered) // 8
     low, high = ordered[trim], ordered[len(ordered) - 1 - trim]
-    bar = max(middle + 8 * spread, 3 * middle, 1.5 * high, 1.5 * busiest)
+    bar = max(middle + 8 * spread, 3 * middle, 2.5 * high, 2.5 * busiest)
     return Band(low, high, bar, when, len(values))

@@ -197,7 +197,7 @@ def test_text_after_a_value_does_not_slip_in_as_another_option() -> None:
         ("digest.time = '09:00Z'", "digest.time must be a time of day without a zone"),
         ("poll = 3", "poll must be a table"),
         ("routes = {}", "routes must be a list"),
-        ("poll.every = '9s'", "poll.every must be greater than or equal to 10 seconds"),
+        ("poll.every = '0s'", "poll.every must be greater than or equal to 1 second"),
         ("poll.every = '2h'", "poll.every must be less than or equal to 1 hour"),
         ("poll.every = 300", "poll.every must be a duration with its unit"),
         ("detectors.last_used.in_flight = 'x'", "detectors.last_used.in_flight must be a duration"),

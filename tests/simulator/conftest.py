@@ -84,7 +84,7 @@ def clock() -> HandClock:
 
 @pytest.fixture
 def flowy(clock: HandClock) -> Iterator[Flowy]:
-    with SimulatorServer(quiet_world(), clock) as server, httpx.Client(base_url=server.base_url, timeout=5) as http:
+    with SimulatorServer(quiet_world(), clock) as server, httpx.Client(base_url=server.base_url, timeout=30) as http:
         yield Flowy(server, clock, http)
 
 
