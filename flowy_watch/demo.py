@@ -68,6 +68,11 @@ class _Screen:
     def __init__(self, clock: _DayClock) -> None:
         self._console, self._clock, self._lock = Console(highlight=False), clock, Lock()
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody sits before it."""
+        return self._console.is_terminal
+
     def say(self, text: str) -> None:
         with self._lock:
             self._console.print(Text(text))
@@ -106,7 +111,7 @@ def run_demo(inbox: Path, *, once: bool, environ: Mapping[str, str]) -> bool:
         screen.say(f"Imported {known.snapshots:,} snapshots of 45 days; watching from 00:00 UTC.")
         _watch_the_day(app, clock, screen)
         good = _judge(app, scenario, screen)
-        if not once and screen._console.is_terminal:
+        if not once and screen.watched:
             screen.say("The day is over. Ctrl-C ends the demo.")
             Event().wait()
     return good

@@ -1,4 +1,7 @@
-"""Mail over SMTP: each recipient alone, each told apart."""
+"""Mail over SMTP: each recipient alone, each told apart.
+
+Longer than other files: headers, delivery and what an answer means are one protocol, and are read together.
+"""
 
 import hashlib
 import re

@@ -1,4 +1,7 @@
-"""One listed item, believed or not: how it becomes a snapshot."""
+"""One listed item, believed or not: how it becomes a snapshot.
+
+A little longer than other files: each field's rule stands beside the one place that applies it.
+"""
 
 import hashlib
 import re

@@ -146,21 +146,9 @@ class Usage:
             name: case((newer, new[name]), else_=_days.c[name])
             for name in ("spent_microcredits", "daily_cap_microcredits", "last_used_at", "status", "last_taken_at")
         }
-        self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["day", "key_no"],
-                set_={**latest, "polls": _days.c.polls + 1, "complete": _days.c.complete | new.complete},
-            )
-            if self._connection.dialect.name == "sqlite"
-            else statement.on_conflict_do_update(
-                index_elements=["day", "key_no"],
-                set_={
-                    **latest,
-                    "polls": _days.c.polls + 1,
-                    "complete": case((_days.c.complete, True), else_=new.complete),
-                },
-            )
-        )
+        closed = case((_days.c.complete, True), else_=new.complete)
+        changes = {**latest, "polls": _days.c.polls + 1, "complete": closed}
+        self._connection.execute(statement.on_conflict_do_update(index_elements=["day", "key_no"], set_=changes))
 
     def last_poll_id(self) -> int:
         return self._connection.execute(select(func.max(_polls.c.id))).scalar() or 0
