@@ -5,6 +5,8 @@ import socket
 from collections.abc import Mapping
 from datetime import timedelta
 
+_PATIENCE = 1.0  # seconds; who does not read fills the socket's short queue, and sending would then wait for ever
+
 
 class NotifySocket:
     """systemd's notification socket, silent where there is none (sd_notify(3))."""
@@ -21,6 +23,7 @@ class NotifySocket:
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+                sender.settimeout(_PATIENCE)
                 sender.sendto(state.encode(), address)
         except OSError:
             return  # being watched is a courtesy: its absence must not stop the watch

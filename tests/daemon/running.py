@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -16,8 +17,10 @@ from tests.cli.rig import COMMAND, Rig, environment, wait_until
 class Running:
     """`with Running(rig) as daemon: …`; killed at the end when it still runs."""
 
-    def __init__(self, rig: Rig, *, name: str = "daemon", env: dict[str, str] | None = None) -> None:
-        self.rig = rig
+    def __init__(
+        self, rig: Rig, *, name: str = "daemon", env: dict[str, str] | None = None, command: Sequence[str] = COMMAND
+    ) -> None:
+        self.rig, self._command = rig, command
         self._log = rig.folder / f"{name}.log"
         self._address = rig.folder / f"{name}.notify"
         self._address.unlink(missing_ok=True)
@@ -30,7 +33,7 @@ class Running:
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, "--config", str(self.rig.config), "run", "--no-web"],
+                [*self._command, "--config", str(self.rig.config), "run", "--no-web"],
                 env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

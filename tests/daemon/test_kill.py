@@ -1,0 +1,263 @@
+"""SIGKILL at any moment: the next start goes on by itself, nothing is lost, and Slack hears everything once."""
+
+import shutil
+import signal
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from functools import partial
+from pathlib import Path
+from random import Random
+from threading import Event
+from typing import Any
+
+import pytest
+
+from tests.cli.rig import Rig, next_midnight, now, wait_until
+
+from .running import Running
+
+LEVELS = {850.0: "is at 85 %", 970.0: "is at 97 %", 1000.0: "has spent its daily cap"}
+RECIPIENTS = ("oncall@example.com", "lead@example.com")
+# What a killed daemon was sending stays leased for a minute and a half; with one second the test need not wait for it.
+SHORT_LEASE = """
+from datetime import timedelta
+from flowy_watch.jobs import deliver
+deliver._LEASE = timedelta(seconds=1)
+from flowy_watch.cli import main
+main()
+"""
+COMMAND = (sys.executable, "-c", SHORT_LEASE)
+
+
+@dataclass(frozen=True)
+class Wreck:
+    """What a killed daemon left on the disk."""
+
+    rows: frozenset[tuple[Any, ...]] = frozenset()
+    """What must never be gone again; empty when the first migration was not over."""
+    told: frozenset[tuple[str, int]] = frozenset()
+    """Key name and level of the transitions."""
+
+    def sent(self, channel: str) -> set[str]:
+        return {row[2] for row in self.rows if row[:2] == ("sent", channel)}
+
+    def notices(self, channel: str) -> set[str]:
+        return {row[2] for row in self.rows if row[:2] == ("notice", channel)}
+
+
+KEPT = (
+    "SELECT 'schema', version_num FROM alembic_version",
+    "SELECT 'alert', id, fingerprint, opened_at FROM alerts",
+    "SELECT 'transition', id, alert_id, at, change, level FROM transitions",
+    "SELECT 'notice', channel, id, seq, alert_id, change, payload FROM outbox",
+    "SELECT 'sent', channel, id, remote_id FROM outbox WHERE status = 'sent'",
+)
+
+
+def wreck(database: Path, folder: Path) -> Wreck:
+    """Read from a copy: the next daemon finds the files as they were left."""
+    folder.mkdir()
+    for file in (database, database.with_name(f"{database.name}-wal")):
+        if file.exists():
+            shutil.copy(file, folder)
+    with closing(sqlite3.connect(folder / database.name)) as opened:
+        assert list(opened.execute("PRAGMA integrity_check")) == [("ok",)]
+        assert list(opened.execute("PRAGMA foreign_key_check")) == []
+        if not list(opened.execute("SELECT name FROM sqlite_master")):
+            return Wreck()
+        told = opened.execute("SELECT key_name, t.level FROM transitions t JOIN alerts a ON a.id = t.alert_id")
+        return Wreck(frozenset(row for query in KEPT for row in opened.execute(query)), frozenset(told))
+
+
+@dataclass
+class Watched:
+    """A workspace whose keys climb towards their caps while its daemon is killed again and again."""
+
+    rig: Rig
+    dice: Random
+    lives: int = 0
+    left: Wreck = field(default_factory=Wreck)
+    untouched: list[str] = field(default_factory=lambda: [f"team-{number:02d}" for number in range(3, 26)])
+    climbing: dict[str, int] = field(default_factory=dict)
+    """Key names and how many levels each has reached."""
+
+    def spend(self) -> None:
+        """Two keys reach their first level; those whose level was seen may reach the next: no poll can miss one."""
+        for name, reached in self.climbing.items():
+            level = (80, 95, 100)[reached - 1]
+            if reached < len(LEVELS) and (name, level) in self.left.told and self.dice.random() < 0.5:
+                self._reach(name, reached + 1)
+        for _ in range(2):
+            if self.untouched:
+                self._reach(self.untouched.pop(0), 1)
+
+    def _reach(self, name: str, level: int) -> None:
+        self.climbing[name] = level
+        self.rig.flowy.keys[name].spentToday = list(LEVELS)[level - 1]
+
+    def life(self, moment: Callable[["Watched"], None]) -> Wreck:
+        """Start the daemon, kill it at the moment, and look at what it left."""
+        self.lives += 1
+        with Running(self.rig, name=f"life-{self.lives:02d}", command=COMMAND) as daemon:
+            moment(self)
+            assert daemon.process.poll() is None, daemon.log_file.read_text()
+            daemon.send(signal.SIGKILL)
+            daemon.process.wait(10)
+            assert faults(daemon) == []
+        before, self.left = self.left, wreck(self.rig.database, self.rig.folder / f"left-{self.lives:02d}")
+        assert self.left.rows >= before.rows
+        assert self.left.sent("ops") <= {post.outbox_id for post in self.rig.slack.posts}
+        return self.left
+
+    def pause(self, most: float) -> None:
+        Event().wait(self.dice.uniform(0, most))
+
+
+def faults(daemon: Running) -> list[dict[str, Any]]:
+    return [line for line in daemon.log() if line["level"] == "error"]
+
+
+# ── moments ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def while_it_starts(watched: Watched) -> None:
+    watched.spend()
+    watched.pause(1.5)
+
+
+def while_it_migrates(watched: Watched) -> None:
+    """A new database; its schema takes about a tenth of a second."""
+    wait_until(watched.rig.database.exists, "a database")
+    watched.pause(0.12)
+
+
+def while_it_polls(watched: Watched) -> None:
+    watched.spend()
+    asked = len(watched.rig.flowy.requests)
+    wait_until(lambda: len(watched.rig.flowy.requests) > asked, "a poll")
+    watched.pause(0.15)
+
+
+def after_spend(watched: Watched) -> None:
+    while_it_polls(watched)
+    watched.spend()
+    watched.pause(1.5)
+
+
+def while_it_posts(watched: Watched) -> None:
+    slack, method = watched.rig.slack, "chat.postMessage"
+    _while_sending(watched, partial(slack.hang, on=method), lambda: slack.requests.count(method))
+
+
+def while_it_mails(watched: Watched) -> None:
+    _while_sending(watched, watched.rig.sink.hang, lambda: len(watched.rig.sink.attempts))
+
+
+def _while_sending(watched: Watched, hang: Callable[..., None], tries: Callable[[], int]) -> None:
+    """Taken or not, the daemon hears nothing more of it; or it hears, and may be about to record it."""
+    how = watched.dice.choice(("taken", "not taken", "answered"))
+    if how != "answered":
+        hang(taken=how == "taken")
+    watched.spend()
+    before = tries()
+    wait_until(lambda: tries() > before, "something sent")
+    watched.pause(0.03)
+
+
+MOMENTS = (
+    *[while_it_starts] * 3,
+    *[while_it_polls] * 3,
+    *[after_spend] * 3,
+    *[while_it_posts] * 2,
+    *[while_it_mails] * 2,
+)
+
+
+def run_until_quiet(watched: Watched) -> Wreck:
+    """The last start: no repair, no fault, and in the end nothing waits."""
+    rig = watched.rig
+    with Running(rig, name="last", command=COMMAND) as daemon:
+        daemon.until_polled()
+        wait_until(lambda: not rig.good("status", "--json").json["outbox"]["waiting"], "an empty outbox", within=90)
+        assert daemon.stopped()[0] == 0
+        assert faults(daemon) == []
+    return wreck(rig.database, rig.folder / "end")
+
+
+# ── what people were told ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def mails_to(rig: Rig, recipient: str) -> list[EmailMessage]:
+    parsed = (message_from_bytes(m.raw, policy=policy.default) for m in rig.sink.mails if m.recipient == recipient)
+    return [mail for mail in parsed if isinstance(mail, EmailMessage)]
+
+
+def words(mail: EmailMessage) -> str:
+    part = mail.get_body(("plain",))
+    return f"{mail['Subject']}\n{part.get_content() if part else ''}"
+
+
+def outbox_id(mail: EmailMessage) -> str:
+    return str(mail["Message-ID"]).strip("<>").partition("@")[0]
+
+
+def untold(watched: Watched, texts: Iterable[str]) -> list[str]:
+    """The levels that were reached and are in none of the texts."""
+    texts = list(texts)
+    wanted = [(name, said) for name, reached in watched.climbing.items() for said in list(LEVELS.values())[:reached]]
+    return [f"{name} {said}" for name, said in wanted if not any(name in text and said in text for text in texts)]
+
+
+@pytest.fixture
+def climbing(rig: Rig, request: pytest.FixtureRequest) -> Watched:
+    # A new day would set the counters back in the middle.
+    wait_until(lambda: now() + timedelta(seconds=150) < next_midnight(), "midnight to be over", within=200)
+    rig.configure(every="1s", more="[detectors.spike]\nenabled = false\n")
+    text = rig.config.read_text(encoding="utf-8")
+    rig.config.write_text(text.replace('to = ["oncall@example.com"]', f"to = {list(RECIPIENTS)}"), encoding="utf-8")
+    return Watched(rig, Random(request.param))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("climbing", [7, 1848], indirect=True)
+def test_nothing_is_lost_whenever_it_is_killed(climbing: Watched) -> None:
+    rig = climbing.rig
+    for moment in (while_it_migrates, *climbing.dice.sample(MOMENTS, k=len(MOMENTS))):
+        climbing.life(moment)
+
+    end = run_until_quiet(climbing)
+    assert end.rows >= climbing.left.rows
+    caps = [(alert["key_name"], alert["status"]) for alert in rig.alerts() if alert["kind"] == "cap"]
+    assert sorted(caps) == sorted((name, "open") for name in climbing.climbing)
+    assert untold(climbing, rig.told()) == []
+    assert end.notices("ops") == end.sent("ops")
+    assert Counter(post.outbox_id for post in rig.slack.posts) == Counter(end.sent("ops"))
+    assert end.notices("mail") == end.sent("mail")
+    for recipient in RECIPIENTS:
+        mails = mails_to(rig, recipient)
+        assert untold(climbing, map(words, mails)) == []
+        assert {outbox_id(mail) for mail in mails} == end.sent("mail")
+        assert len({(outbox_id(mail), words(mail)) for mail in mails}) == len(end.sent("mail"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("climbing", [3], indirect=True)
+def test_a_kill_in_the_first_migration_leaves_no_half_schema(climbing: Watched) -> None:
+    rig = climbing.rig
+    for _ in range(5):
+        for file in rig.folder.glob(f"{rig.database.name}*"):
+            file.unlink()
+        climbing.left = Wreck()
+        climbing.life(while_it_migrates)
+        climbing.life(while_it_polls)
+        assert climbing.left.rows
+    assert run_until_quiet(climbing).rows
+    assert untold(climbing, rig.told()) == []
