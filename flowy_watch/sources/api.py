@@ -11,10 +11,11 @@ from flowy_watch.clock import SystemClock
 from flowy_watch.core.check import Check
 from flowy_watch.core.usage import Microcredits, Reading, Skipped, Snapshot, clean_name, day_of
 from flowy_watch.errors import CredentialRefused, SourceError
+from flowy_watch.sources.columns import KeyColumns
 from flowy_watch.sources.contract import ApiOptions
 from flowy_watch.sources.exchange import Call
 from flowy_watch.sources.expression import ABSENT, CannotApply, reader
-from flowy_watch.sources.fields import KeyFields, balance_to_micro
+from flowy_watch.sources.fields import balance_to_micro
 from flowy_watch.sources.pace import Deadline, TellsTime
 from flowy_watch.sources.transport import Answer, Forbidden, NoAnswer, NothingThere, Transport, Wait
 
@@ -38,7 +39,7 @@ class ApiSource:
         self._config = config
         self._clock = clock or SystemClock()
         self._transport = Transport(config, clock=self._clock, wait=wait, monotonic=monotonic)
-        self._fields = KeyFields(config.fields)
+        self._fields = KeyColumns(config.fields)
         self._items = reader(config.keys.items)
         self._next_cursor = reader(config.keys.next_cursor) if config.keys.next_cursor else None
         self._balance = reader(config.workspace.balance) if config.workspace.balance else None

@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -16,6 +15,7 @@ from flowy_watch.core.usage import clean_name
 from flowy_watch.errors import SourceError
 from flowy_watch.sources.body import ENCODINGS, receive
 from flowy_watch.sources.contract import ApiOptions
+from flowy_watch.sources.worker import Worker
 
 _ERROR_BODY = 4096
 _LONGEST_SAID = 120
@@ -63,37 +63,38 @@ class Exchange:
         told = [secret.get_secret_value() for secret in secrets]
         self._secrets = sorted((text for text in told if len(text) >= _SHORTEST_SECRET), key=len, reverse=True)
         self._client = self._open()
+        self._worker = Worker("source-requests")
 
     def close(self) -> None:
+        self._worker.end()
         self._client.close()
 
     def send(self, call: Call, timeout: timedelta) -> Received:
-        """One request in a thread of its own.
+        """One request, in a thread of its own that serves the next one too.
 
         The timeouts of an HTTP library start anew with every byte and do not cover the lookup of the name: a server
-        that drips its headers would hold up the poll for hours. So the request is abandoned from outside.
+        that drips its headers would hold up the poll for hours. So the request is abandoned from outside, and its
+        thread with it.
 
         Raises Again where another try may help, else SourceError.
         """
         allowed = timeout.total_seconds()
         client, abandoned = self._client, threading.Event()
-        outcome: Future[Received] = Future()
 
-        def exchange() -> None:
+        def exchange() -> Received:
             try:
-                outcome.set_result(self._exchange(client, call, allowed, abandoned.is_set))
-            except BaseException as error:  # noqa: BLE001  # carried over to the thread that waits for it
-                outcome.set_exception(error)
+                return self._exchange(client, call, allowed, abandoned.is_set)
             finally:
                 if abandoned.is_set():
                     client.close()
 
-        threading.Thread(target=exchange, name="source-request", daemon=True).start()
         try:
+            outcome = self._worker.do(exchange)
             return outcome.result(timeout=allowed)
         except TimeoutError:
             abandoned.set()
-            self._client = self._open()
+            self._worker.end()
+            self._client, self._worker = self._open(), Worker("source-requests")
             if outcome.done():  # just now: its thread may not have seen that it was abandoned
                 client.close()
             raise Again(f"no whole answer in {allowed:g} s", trouble=True) from None

@@ -1,6 +1,6 @@
 """One JMESPath expression, compiled once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import Any, Final, Literal, TypeAlias, cast
 
@@ -17,6 +17,7 @@ class Absent(Enum):
 
 ABSENT: Final[Literal[Absent.ABSENT]] = Absent.ABSENT
 Reader: TypeAlias = Callable[[object], object]
+Column: TypeAlias = Callable[[Sequence[dict[str, Any]]], list[Any]]
 Path: TypeAlias = tuple[str, ...]
 _Tree: TypeAlias = dict[str, Any]
 
@@ -67,6 +68,16 @@ def reader(expression: str) -> Reader:
         return found
 
     return search
+
+
+def column(expression: str) -> Column:
+    """Reads from many objects at once what `reader` reads from each; raises CannotApply when one of them fails."""
+    path = _path(cast(_Tree, jmespath.compile(expression).parsed))
+    if path is not None and len(path) == 1:
+        name = path[0]
+        return lambda items: [item.get(name, ABSENT) for item in items]
+    read = reader(expression)
+    return lambda items: [read(item) for item in items]
 
 
 def _plain(path: Path) -> Reader:

@@ -1,54 +1,51 @@
-"""One listed item, believed or not: how it becomes a snapshot.
+"""One listed item, believed or not: how it becomes a snapshot."""
 
-A little longer than other files: each field's rule stands beside the one place that applies it.
-"""
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
-import hashlib
-import re
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from typing import TypeVar
-
-from flowy_watch.core.redact import HIDDEN, redact
 from flowy_watch.core.usage import KeyStatus, Microcredits, Skipped, Snapshot, clean_name, credits_to_micro
 from flowy_watch.sources.contract import FieldOptions
 from flowy_watch.sources.expression import ABSENT, CannotApply, Reader, reader
-
-T = TypeVar("T")
+from flowy_watch.sources.texts import Remembered, instant, key_id, last_four
 
 TWICE = "listed twice with different figures"
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # zero times (0001-01-01) mean "never" in some languages, and break zones
-_FASTEST = 1_000_000_000  # requests per minute
-_LONGEST_ID = 200
-_REMEMBERED = 50_000
-_LONGEST_REMEMBERED = 400
+FASTEST = 1_000_000_000  # requests per minute
 
 _STATUSES = {str(status): status for status in KeyStatus}
-_SHAPES = ("flw_sk_", "flowy_pk_", "flowy_")
-_ABBREVIATED = re.compile(r"…|\.\.|\*|•|·")
-_ALPHANUMERICS = re.compile(r"[A-Za-z0-9]")
 
 
 class Unbelievable(Exception):
     """This key is left out; says why without any of its values."""
 
 
-class _Remembered(dict[str, T]):
-    """What `make` made of a text, so that 10,000 unchanged names, ids and times cost a lookup each.
+class Listed:
+    """The keys of a list: believed, or skipped with the first reason to."""
 
-    A text that had to be cleaned is not remembered: what was taken out may be a secret.
-    """
+    def __init__(self) -> None:
+        self._found: dict[str, Snapshot] = {}
+        self._skipped: dict[str, Skipped] = {}
 
-    def __init__(self, make: Callable[[str], T]) -> None:
-        self._make = make
+    def believe(self, snapshot: Snapshot) -> None:
+        first = self._found.setdefault(snapshot.key_id, snapshot)
+        if first is not snapshot and first != snapshot:
+            self.skip(snapshot.key_id, TWICE)
 
-    def __missing__(self, raw: str) -> T:
-        value = self._make(raw)
-        if (value == raw or not isinstance(value, str)) and len(raw) <= _LONGEST_REMEMBERED:
-            if len(self) >= _REMEMBERED:
-                self.clear()
-            self[raw] = value
-        return value
+    def believe_new(self, snapshots: Sequence[Snapshot]) -> bool:
+        """Believe them all, if each is of another key and none of these was believed before; otherwise none."""
+        new = {snapshot.key_id: snapshot for snapshot in snapshots}
+        if len(new) < len(snapshots) or not self._found.keys().isdisjoint(new):
+            return False
+        self._found |= new
+        return True
+
+    def skip(self, key: str, reason: str) -> None:
+        self._skipped.setdefault(key, Skipped(key, reason))
+
+    def outcome(self) -> tuple[tuple[Snapshot, ...], tuple[Skipped, ...]]:
+        believed = self._found.values()
+        if self._skipped:
+            return tuple(s for s in believed if s.key_id not in self._skipped), tuple(self._skipped.values())
+        return tuple(believed), ()
 
 
 class KeyFields:
@@ -65,9 +62,9 @@ class KeyFields:
         self._read_cap = _optional(options.daily_cap)
         self._read_rate = _optional(options.rate_limit)
         self._read_spent = reader(options.spent_today)
-        self._ids = _Remembered(key_id)
-        self._names = _Remembered(clean_name)
-        self._times = _Remembered(instant)
+        self.ids = Remembered(key_id)
+        self.names = Remembered(clean_name)
+        self.times = Remembered(instant)
 
     def snapshots(
         self, items: Iterable[object], now: datetime, *, latest: datetime
@@ -76,22 +73,21 @@ class KeyFields:
 
         No key can have been used after `latest`.
         """
-        found: dict[str, Snapshot] = {}
-        skipped: dict[str, Skipped] = {}
-        for position, item in enumerate(items, 1):
+        listed = Listed()
+        self.examine(items, listed, now, latest=latest)
+        return listed.outcome()
+
+    def examine(
+        self, items: Iterable[object], listed: Listed, now: datetime, *, latest: datetime, first: int = 1
+    ) -> None:
+        """Put each of `items`, the first of which is the list's `first`, where it belongs."""
+        for position, item in enumerate(items, first):
             key = ""
             try:
                 key = self._id(item)
-                snapshot = self._snapshot(key, item, now, latest=latest)
+                listed.believe(self._snapshot(key, item, now, latest=latest))
             except Unbelievable as why:
-                key = key or f"(item {position})"
-                skipped.setdefault(key, Skipped(key, str(why)))
-                continue
-            first = found.setdefault(key, snapshot)
-            if first is not snapshot and first != snapshot:
-                skipped.setdefault(key, Skipped(key, TWICE))
-        believed = found.values() if not skipped else [s for s in found.values() if s.key_id not in skipped]
-        return tuple(believed), tuple(skipped.values())
+                listed.skip(key or f"(item {position})", str(why))
 
     def _id(self, item: object) -> str:
         if type(item) is not dict:
@@ -102,7 +98,7 @@ class KeyFields:
             if type(raw) is int:
                 raw = str(raw)
             if type(raw) is str:
-                return self._ids[raw]
+                return self.ids[raw]
         except ValueError as error:
             raise _unbelievable(expression, error) from error
         raise Unbelievable(f"{expression} is missing" if raw is ABSENT else f"{expression} is not text")
@@ -121,12 +117,12 @@ class KeyFields:
             cap = None if raw is None else credits_to_micro(raw)  # type: ignore[arg-type]  # as above
             expression = options.last_used_at
             raw = self._read_used(item)
-            used = None if raw is None else self._times[_text(raw)]
+            used = None if raw is None else self.times[_text(raw)]
             if used is not None and used > latest:
                 raise ValueError("is in the future; one of the two clocks is wrong")
             expression = options.status
             raw = self._read_status(item)
-            status = KeyStatus.ACTIVE if not expression else _status(raw)
+            status = KeyStatus.ACTIVE if not expression else status_of(raw)
             expression = options.rate_limit
             raw = self._read_rate(item)
             rate = None if raw is None or raw is ABSENT else _rate_limit(raw)
@@ -152,12 +148,12 @@ class KeyFields:
             raw = self._read_name(item)
         except CannotApply:
             return ""
-        return self._names[raw] if type(raw) is str else ""
+        return self.names[raw] if type(raw) is str else ""
 
     def _created(self, item: object, latest: datetime) -> datetime | None:
         try:
             raw = self._read_created(item)
-            at = self._times[raw] if type(raw) is str else None
+            at = self.times[raw] if type(raw) is str else None
         except ValueError:
             return None
         return None if at is None or at > latest else at
@@ -168,51 +164,6 @@ class KeyFields:
         except CannotApply:
             return ""
         return last_four(raw) if type(raw) is str else ""
-
-
-def key_id(raw: str) -> str:
-    """An id that may be stored and shown. One with the shape of a secret is replaced by a part of its digest.
-
-    Raises ValueError when it is empty or too long.
-    """
-    if len(raw) > _LONGEST_ID:
-        raise ValueError(f"is longer than {_LONGEST_ID} characters")
-    cleaned = clean_name(raw)
-    if HIDDEN in cleaned or redact(raw) != raw:
-        return "key-" + hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    if not cleaned:
-        raise ValueError("is empty")
-    return cleaned
-
-
-def last_four(hint: str) -> str:
-    """The last four letters or digits of a hint such as `flw_sk_…a1b2`; empty when it hints at no key."""
-    rest = hint
-    for shape in _SHAPES:
-        if hint.startswith(shape):
-            rest = hint[len(shape) :]
-            break
-    else:
-        if not _ABBREVIATED.search(hint) and redact(hint) == hint:
-            return ""
-    tail = rest[-4:]
-    if tail.isascii() and tail.isalnum():
-        return tail
-    return "".join(_ALPHANUMERICS.findall(rest))[-4:]
-
-
-def instant(text: str) -> datetime:
-    """An ISO 8601 time, in UTC; without a zone it is taken as UTC. Raises ValueError, also before the year 2000."""
-    try:
-        at = datetime.fromisoformat(text)
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError("is not a time in ISO 8601") from None
-    if len(text) <= len("2026-03-01"):
-        raise ValueError("is a day, not a time")
-    if at < EARLIEST:
-        raise ValueError("is before the year 2000")
-    return at
 
 
 def balance_to_micro(credits_left: object) -> Microcredits:
@@ -236,7 +187,7 @@ def _text(raw: object) -> str:
     return raw
 
 
-def _status(raw: object) -> KeyStatus:
+def status_of(raw: object) -> KeyStatus:
     status = _STATUSES.get(raw) or _STATUSES.get(raw.strip().lower()) if type(raw) is str else None
     if status is None:
         raise ValueError("is none of active, revoked, expired")
@@ -246,7 +197,7 @@ def _status(raw: object) -> KeyStatus:
 def _rate_limit(raw: object) -> int:
     if type(raw) is float and raw.is_integer():
         raw = int(raw)
-    if type(raw) is not int or not 0 <= raw <= _FASTEST:
+    if type(raw) is not int or not 0 <= raw <= FASTEST:
         raise ValueError("is not a number of requests per minute")
     return raw
 

@@ -17,6 +17,7 @@ from flowy_watch.core.history import History
 from flowy_watch.core.usage import CLOSING, DAY, KeyStatus, Microcredits, Reading, Snapshot, day_of, day_start
 from flowy_watch.core.watch import Watch
 from flowy_watch.core.workspace import Health, WorkspaceHistory
+from flowy_watch.store.bulk import insert_rows
 from flowy_watch.store.tables import Balance, DailySnapshot, HistoryState, Key, Poll, SnapshotRow
 
 GOOD, PARTIAL, FAILED = "good", "partial", "failed"
@@ -71,20 +72,21 @@ class Usage:
     def add_snapshots(self, poll_id: int, reading: Reading, numbers: dict[str, int]) -> None:
         """Store one reading. `numbers` maps key ids to key numbers and learns the new ones."""
         self._number(reading.snapshots, numbers)
-        rows = [
-            {
-                "poll_id": poll_id,
-                "key_no": numbers[s.key_id],
-                "spent_microcredits": s.spent,
-                "daily_cap_microcredits": s.daily_cap,
-                "last_used_at": s.last_used_at,
-                "status": s.status.value,
-                "rate_limit_per_minute": s.rate_limit,
-            }
-            for s in reading.snapshots
-        ]
-        if rows:
-            self._connection.execute(insert(_snapshots), rows)
+        if reading.snapshots:
+            snapshots = sorted(reading.snapshots, key=lambda s: numbers[s.key_id])  # as the table is: rows only append
+            insert_rows(
+                self._connection,
+                _snapshots,
+                {
+                    "poll_id": [poll_id] * len(snapshots),
+                    "key_no": [numbers[s.key_id] for s in snapshots],
+                    "spent_microcredits": [s.spent for s in snapshots],
+                    "daily_cap_microcredits": [s.daily_cap for s in snapshots],
+                    "last_used_at": [s.last_used_at for s in snapshots],
+                    "status": [str(s.status) for s in snapshots],
+                    "rate_limit_per_minute": [s.rate_limit for s in snapshots],
+                },
+            )
             self._update_days(poll_id, reading.taken_at)
         if reading.balance is not None:
             self.add_balance(reading.taken_at, reading.balance)

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowy_watch.core.usage import CREDIT, MOST, KeyStatus, Skipped, Snapshot
+from flowy_watch.sources.columns import KeyColumns
 from flowy_watch.sources.contract import FieldOptions
-from flowy_watch.sources.fields import TWICE, KeyFields, balance_to_micro, last_four
+from flowy_watch.sources.fields import TWICE, KeyFields, balance_to_micro
+from flowy_watch.sources.texts import last_four
 
 from .server import NOON, key
 
@@ -21,7 +23,11 @@ SECRET = "flw_sk_live_9f8e7d6c5b4a"
 
 
 def read(*items: Any, **expressions: str) -> tuple[tuple[Snapshot, ...], tuple[Skipped, ...]]:
-    return KeyFields(FieldOptions(**expressions)).snapshots(items, NOON, latest=NOON + TOLERANCE)
+    """What both ways of reading say, which is the same."""
+    fields, columns = KeyFields(FieldOptions(**expressions)), KeyColumns(FieldOptions(**expressions))
+    carefully = fields.snapshots(items, NOON, latest=NOON + TOLERANCE)
+    assert repr(columns.snapshots(items, NOON, latest=NOON + TOLERANCE)) == repr(carefully)
+    return carefully
 
 
 def one(**changes: Any) -> Snapshot:
@@ -155,9 +161,10 @@ def test_whatever_the_hint_at_most_four_letters_or_digits_remain(hint: str) -> N
 
 
 def test_nothing_of_a_secret_is_remembered_between_pulls() -> None:
-    fields = KeyFields(FieldOptions())
-    fields.snapshots([key(id=SECRET, name=SECRET, prefix=SECRET)], NOON, latest=NOON)
-    assert SECRET not in repr([*fields._ids, *fields._names, *fields._times])
+    columns = KeyColumns(FieldOptions())
+    columns.snapshots([key(id=SECRET, name=SECRET, prefix=SECRET), key(2)], NOON, latest=NOON)
+    assert SECRET not in repr([*columns._ids, *columns._names, *columns._times, *columns._fours])
+    assert list(columns._fours) == [key(2)["prefix"]]
 
 
 def test_ids_are_text_or_whole_numbers() -> None:
@@ -262,10 +269,10 @@ def test_a_rate_limit_written_as_a_fraction_is_a_whole_number() -> None:
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowy_watch.sources.fields._REMEMBERED", 10)
+    monkeypatch.setattr("flowy_watch.sources.texts._REMEMBERED", 10)
     fields = KeyFields(FieldOptions())
     fields.snapshots([key(n) for n in range(100)], NOON, latest=NOON)
-    assert len(fields._ids) <= 10
+    assert len(fields.ids) <= 10
 
 
 @pytest.mark.parametrize(("left", "micro"), [(0, 0), (-2.5, -2_500_000), (-3, -3 * CREDIT), (1.5, 1_500_000)])
@@ -302,6 +309,7 @@ MAPPINGS: list[dict[str, str]] = [
 ]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(list(key())), json_values), st.sampled_from(MAPPINGS), st.booleans())
 def test_no_value_in_any_field_raises_or_yields_a_figure_that_is_none(
     changes: dict[str, Any], mapping: dict[str, str], alone: bool

@@ -1,0 +1,142 @@
+"""Listed items, a column at a time: what `KeyFields` makes of each item, for many items that are all plain."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import repeat
+from types import NoneType
+from typing import Any
+
+from flowy_watch.core.usage import CREDIT, MOST, KeyStatus, Microcredits, Skipped, Snapshot
+from flowy_watch.sources.contract import FieldOptions
+from flowy_watch.sources.expression import ABSENT, Absent, Column, column
+from flowy_watch.sources.fields import FASTEST, KeyFields, Listed, status_of
+from flowy_watch.sources.texts import Remembered, hint_is_short, last_four
+
+_STRETCH = 500
+"""So many items are plain together or not: one that is not slows down these and no others."""
+
+
+class _NotPlain(ValueError):
+    """Some item of these needs care."""
+
+
+class KeyColumns:
+    """Turns listed items into snapshots exactly as `KeyFields` does, and about four times as fast.
+
+    A stretch of items in which every field is of the kind it should be, and within its bounds, is read by columns. Any
+    other is left to `KeyFields`, which alone decides what is skipped, and why.
+    """
+
+    def __init__(self, options: FieldOptions) -> None:
+        self._fields = KeyFields(options)
+        self._ids, self._names, self._times = self._fields.ids, self._fields.names, self._fields.times
+        self._statuses = Remembered(status_of)
+        self._fours = Remembered(last_four, harmless=hint_is_short)
+        self._id_column = column(options.id)
+        self._name_column = _optional(options.name)
+        self._prefix_column = _optional(options.prefix)
+        self._status_column = column(options.status) if options.status else None
+        self._created_column = _optional(options.created_at)
+        self._used_column = _optional(options.last_used_at)
+        self._cap_column = _optional(options.daily_cap)
+        self._rate_column = _optional(options.rate_limit)
+        self._spent_column = column(options.spent_today)
+
+    def snapshots(
+        self, items: Sequence[object], now: datetime, *, latest: datetime
+    ) -> tuple[tuple[Snapshot, ...], tuple[Skipped, ...]]:
+        """The keys that can be believed, in the order listed, and those that cannot. No id stands in both."""
+        listed = Listed()
+        for start in range(0, len(items), _STRETCH):
+            stretch = items[start : start + _STRETCH]
+            try:
+                plain = self._plain(stretch, now, latest)
+            except (ValueError, OverflowError):  # _NotPlain, or what a field's rule says of one value
+                plain = []
+            if not plain or not listed.believe_new(plain):
+                self._fields.examine(stretch, listed, now, latest=latest, first=start + 1)
+        return listed.outcome()
+
+    def _plain(self, items: Sequence[Any], now: datetime, latest: datetime) -> list[Snapshot]:
+        """Raises ValueError or OverflowError unless all of `items` are plain."""
+        _only(items, dict)
+        used = self._used_column(items)
+        _only(used, str, NoneType)
+        columns = zip(
+            self._of_ids(items),
+            _looked_up(self._names, self._name_column(items), otherwise=""),
+            repeat(now, len(items)),
+            _amounts(self._spent_column(items), int, float),
+            self._instants(used, latest),
+            _amounts(self._cap_column(items), int, float, NoneType),
+            self._of_statuses(items),
+            _rates(self._rate_column(items)),
+            self._instants(self._created_column(items), latest),
+            _looked_up(self._fours, self._prefix_column(items), otherwise=""),
+            strict=True,
+        )
+        return list(map(Snapshot._make, columns))
+
+    def _of_ids(self, items: Sequence[Any]) -> list[str]:
+        raw = self._id_column(items)
+        if set(map(type, raw)) == {int}:
+            raw = list(map(str, raw))
+        _only(raw, str)
+        return list(map(self._ids.__getitem__, raw))
+
+    def _of_statuses(self, items: Sequence[Any]) -> Iterable[KeyStatus]:
+        if self._status_column is None:
+            return repeat(KeyStatus.ACTIVE, len(items))
+        raw = self._status_column(items)
+        _only(raw, str)
+        return list(map(self._statuses.__getitem__, raw))
+
+    def _instants(self, raw: Sequence[Any], latest: datetime) -> list[datetime | None]:
+        instants: list[datetime | None] = _looked_up(self._times, raw, otherwise=None)
+        if max(filter(None, instants), default=latest) > latest:
+            raise _NotPlain
+        return instants
+
+
+def _optional(expression: str) -> Column:
+    return column(expression) if expression else lambda items: [None] * len(items)
+
+
+def _looked_up(table: Remembered[Any], raw: Sequence[Any], *, otherwise: Any) -> list[Any]:
+    if set(map(type, raw)) == {str}:
+        return list(map(table.__getitem__, raw))
+    return [table[text] if type(text) is str else otherwise for text in raw]
+
+
+def _amounts(credits_used: Sequence[Any], *kinds: type) -> list[Microcredits | None]:
+    """As `credits_to_micro` does with each, null for null."""
+    found = _only(credits_used, *kinds)
+    # A NaN may escape the comparison, but never the rounding, which raises.
+    _within(_known(credits_used, found), MOST // CREDIT)
+    if float in found:
+        return [None if amount is None else round(amount * CREDIT) for amount in credits_used]
+    return [None if amount is None else amount * CREDIT for amount in credits_used]
+
+
+def _rates(raw: Sequence[Any]) -> Sequence[int | None]:
+    found = _only(raw, int, NoneType, Absent)
+    if Absent in found:
+        raw = [None if rate is ABSENT else rate for rate in raw]
+    _within(_known(raw, found), FASTEST)
+    return raw
+
+
+def _only(values: Iterable[object], *kinds: type) -> set[type]:
+    found = set(map(type, values))
+    if not found.issubset(kinds):
+        raise _NotPlain
+    return found
+
+
+def _known(values: Sequence[Any], found: set[type]) -> Sequence[Any]:
+    return values if found <= {int, float} else [value for value in values if value is not None]
+
+
+def _within(numbers: Sequence[float], most: int) -> None:
+    if numbers and not 0 <= min(numbers) <= max(numbers) <= most:
+        raise _NotPlain
