@@ -54,6 +54,7 @@ def build_app(settings: Settings, *, clock: Clock | None = None, migrate: bool =
         routes=tuple(route.as_route() for route in settings.routes),
         rules_of=settings.rules_of,
         owner_of=settings.owner_of,
+        false_alarms_per_month=settings.workspace.false_alarms_per_month,
     )
     poll = PollJob(source, store, build_detectors(settings), rules)
     # Delivery lives by the real clock: its leases and pauses guard real sockets.

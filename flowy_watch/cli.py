@@ -487,7 +487,8 @@ def backtest(
             raise
         settings = parse('source.token = "not used here"', environ={})  # a backtest needs no source
     export = read_export(snapshots, workspace)
-    result = replay(export.readings, build_detectors(settings), settings.rules_of)
+    accepted = settings.workspace.false_alarms_per_month
+    result = replay(export.readings, build_detectors(settings), settings.rules_of, accepted)
     if json:
         wanted = ("key_id", "kind", "severity", "opened_at", "resolved_at", "title")
         listed = [{name: alert_fields(alert)[name] for name in wanted} for alert in result.alerts]

@@ -133,7 +133,7 @@ class _Section(BaseModel):
 
 
 class WorkspaceSettings(_Section):
-    """`[workspace]`: what people are shown."""
+    """`[workspace]`: what people are shown, and how often for nothing."""
 
     name: str = ""
     """Empty: the name the source tells, if it tells one."""
@@ -141,6 +141,8 @@ class WorkspaceSettings(_Section):
     """The page where a person revokes a key; linked from every alert."""
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
     """In which people read times. Credits are counted by the UTC day whatever this says."""
+    false_alarms_per_month: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 4.0
+    """How many alerts about odd spend (`spike`, `ramp`) are accepted on ordinary days, over all keys together."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -175,8 +177,10 @@ class KeySettings(_Section):
     owner: str = ""
     hours: Annotated[str, AfterValidator(_hours)] = ""
     """When the key is expected to be used, as `Mon-Fri 07:00-20:00 Europe/Madrid`. Empty: at any time."""
-    dormant_after: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(days=30)
-    """A key unused for this long is dormant: any use of it is told."""
+    dormant_after: Annotated[timedelta, Field(gt=timedelta(0))] | None = None
+    """A key unused for this long is dormant: any use of it is told. Learned from its own rests when not set."""
+    sensitivity: Annotated[float, Field(ge=0.001, le=1000, allow_inf_nan=False)] = 1.0
+    """How many times the usual share of false alarms is accepted from this key."""
 
 
 class DetectorSettings(_Section):
@@ -281,7 +285,8 @@ class Settings(_Section):
             if key_id and matches(pattern, name, key_id):
                 found = {option: getattr(rule, option) for option in rule.model_fields_set} | found
         rule = KeySettings.model_validate(found)
-        return KeyRules(rule.owner, Hours.parse(rule.hours) if rule.hours else None, rule.dormant_after)
+        hours = Hours.parse(rule.hours) if rule.hours else None
+        return KeyRules(rule.owner, hours, rule.dormant_after, rule.sensitivity)
 
     def secrets(self) -> frozenset[str]:
         """Every configured secret value, for hiding it wherever it turns up."""
@@ -662,6 +667,7 @@ TEMPLATE = """\
 name = ""                            # shown in messages; empty: what the source says
 # api_keys_url = "https://…"         # the page where a person revokes a key; linked from every alert
 timezone = "UTC"                     # in which people read times, e.g. "Europe/Madrid"
+false_alarms_per_month = 4.0         # accepted from spike and ramp on ordinary days, all keys together
 
 [store]
 url = "sqlite:///flowy-watch.db"     # or postgresql+psycopg://user:password@host/name, also as url_file
@@ -685,14 +691,18 @@ deadline = "60s"                     # a whole poll with its retries
 # [keys."prod-*"]
 # owner = "media-team"
 # hours = "Mon-Fri 07:00-20:00 Europe/Madrid"   # when use is expected
-# dormant_after = "30d"                         # unused for so long, any use is told
+# dormant_after = "30d"                         # unused for so long, any use is told; learned when not set
+# sensitivity = 0.1                             # a tenth of its share of false alarms
 
-# Each detector can be turned off with enabled = false: cap, spike, last_used, balance, safeguard, blind.
+# Each detector can be turned off with enabled = false: cap, spike, ramp, last_used, balance, safeguard, blind.
 [detectors.cap]
 levels = [80, 95, 100]               # per cent of the daily cap
 
 [detectors.spike]
-least_credits = 50.0                 # less than this, in the hour or the day, is never a spike
+least_credits = 10.0                 # an excess below this is never told
+
+[detectors.ramp]
+least_credits = 100.0                # the same, over three days
 
 [detectors.last_used]
 in_flight = "15m"                    # runs started before a revoke may be charged for this long

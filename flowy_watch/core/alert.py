@@ -47,7 +47,7 @@ class Life:
 
 LIVES: dict[str, Life] = {
     "cap": Life(ending=Ending.NONE),
-    "spike": Life(quiet_for=timedelta(hours=2)),
+    "spike": Life(quiet_for=timedelta(hours=6)),
     "ramp": Life(quiet_for=timedelta(hours=24)),
     "last_used": Life(quiet_for=timedelta(hours=1), needs_person=True),
     "balance": Life(quiet_for=timedelta(minutes=10)),

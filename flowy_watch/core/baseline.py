@@ -1,36 +1,42 @@
 """What is normal for a key, with how much evidence it has."""
 
 from array import array
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from math import isnan, nan
-from statistics import median
+from typing import NamedTuple
+
+from flowy_watch.core.surprise import LONGEST, ODD_HOURS, ODD_SPEND, SPENT, WINDOWS, Seen, Verdict, Window
 
 WEEKS = 5
 WEEK = 168
 SLOTS = WEEKS * WEEK  # hours kept: five weeks, so each hour of the week has been seen up to five times
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
 
-MAD_TO_SIGMA = 1.4826
-"""Makes the median absolute deviation comparable to a standard deviation for normal data (Rousseeuw & Croux 1993)."""
-
-FEWEST_DAYS = 3
-"""A key that has been seen for less is new: nothing is usual for it yet."""
+FEWEST_HOURS = 72
+"""A key that has been watched for less is new: nothing is usual for it yet."""
 
 DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
+_DAILY_WEIGHT = 0.3  # of another day's same hour, beside 1 for the same weekday's
+_PRIOR_WEIGHT = 0.3  # of the key's mean hour: no hour is expected to be quite without spend
+_NEAR = 0.5  # of the hour before and the hour after
+_TRIMMED = 0.08  # of the hours looked at, the highest count only as much as the highest of the others
+_STILL_SHARE = 0.15  # of the mean hour: a time at which less is expected is a still time
+_GROWTH = 2.0 ** (1 / (24 * 20))  # newer hours weigh more: half as much after twenty days
+_RENORMALISE = 1e6
+_LEAST_BURST = 0.05  # of the mean hour
+_LAG = 24  # hours before a window is learned from: what is happening now must not teach that it is usual
+_KEPT = LONGEST + _LAG
 
-@dataclass(frozen=True, slots=True)
-class Band:
-    """What is usual in one span of time, in credits. `bar` is where it stops being usual."""
+
+class Usual(NamedTuple):
+    """What past weeks showed in the same hours as those just gone, in credits."""
 
     low: float
     high: float
-    bar: float
     when: str
     """In words: "on Mondays around 14:00 UTC"."""
-    observations: int
+    times: int
 
 
 def hour_number(at: datetime) -> int:
@@ -41,17 +47,60 @@ def hour_number(at: datetime) -> int:
 class Baseline:
     """Five weeks of a key's spend per hour, in credits, as a ring; an hour nobody watched is NaN.
 
-    Mutable, unlike other values: one hour of 10,000 keys changes 40 kB here and would copy 34 MB as frozen values.
+    From the ring comes a forecast for each hour as it begins: a trimmed mean of the same hour of the past weeks and,
+    with less weight, of the past days of its kind (working day or weekend). `surprise.Window` learns how far the key
+    strays from such forecasts. Everything is O(1) per poll; the ring is read once an hour.
+
+    Mutable, unlike other values: one hour of 10,000 keys changes 40 kB here and would copy 60 MB as frozen values.
     """
 
-    __slots__ = ("_band_hour", "_bands", "hours", "last_hour", "since_hour")
+    __slots__ = (
+        "_active_mean",
+        "_expected",
+        "_expected_active",
+        "_known",
+        "_mean",
+        "_month_mean",
+        "_opened",
+        "_recent",
+        "_room",
+        "_still",
+        "_weight",
+        "hours",
+        "last_hour",
+        "since_hour",
+        "windows",
+    )
 
     def __init__(self) -> None:
         self.hours = array("f", [nan]) * SLOTS
         self.since_hour = 0
         self.last_hour = 0
-        self._band_hour = 0
-        self._bands: tuple[Band | None, Band | None] = (None, None)
+        self.windows: tuple[Window, ...] = ()
+        self._known = 0
+        self._mean = self._month_mean = self._active_mean = 0.0
+        self._weight = 1.0
+        # The last four days, unknown hours as 0 in all: spend and forecast, both for still times only, activity.
+        self._recent = tuple(array("f", bytes(4 * _KEPT)) for _ in range(6))
+        self._opened = 0
+        self._expected = self._expected_active = 0.0
+        self._still = False
+        self._room = 0.0
+
+    @property
+    def known(self) -> bool:
+        """Whether enough has been watched to call anything usual or not."""
+        return self._known >= FEWEST_HOURS
+
+    @property
+    def judges(self) -> bool:
+        """Whether it has anything to hold spend against: the key has been watched for long enough, and was used."""
+        return self.known and bool(self.windows)
+
+    @property
+    def mean(self) -> float:
+        """Credits per hour over the last four weeks."""
+        return self._month_mean
 
     def learn(self, hour: int, spent: float) -> None:
         """Record the whole spend of a finished hour. Hours that were skipped since the last one are unknown."""
@@ -59,89 +108,219 @@ class Baseline:
             self.since_hour = hour
         elif hour <= self.last_hour:
             return
-        else:
-            for missing in range(max(self.last_hour + 1, hour - SLOTS), hour):
-                self.hours[missing % SLOTS] = nan
+        self._open(hour)
         self.hours[hour % SLOTS] = spent
         self.last_hour = hour
+        self._known += 1
+        spent = self.hours[hour % SLOTS]  # as it was kept, so that sums agree
+        self._mean += (spent - self._mean) / min(self._known, WEEK)
+        self._month_mean += (spent - self._month_mean) / min(self._known, 4 * WEEK)
+        self._active_mean += ((spent > 0) - self._active_mean) / min(self._known, WEEK)
+        if self._month_mean <= 0:
+            return  # never used: there is nothing to stray from
+        self._remember(hour, spent)
+        self._teach(hour)
 
-    def days_known(self, hour: int) -> float:
-        """Days between the first hour learned and `hour`."""
-        return (hour - self.since_hour) / 24 if self.since_hour else 0.0
+    def _remember(self, hour: int, spent: float) -> None:
+        still = self._still
+        now = (
+            spent,
+            self._expected,
+            spent if still else 0.0,
+            self._expected if still else 0.0,
+            1.0 if still and spent > 0 else 0.0,
+            self._expected_active if still else 0.0,
+        )
+        for ring, value in zip(self._recent, now, strict=True):
+            ring[hour % _KEPT] = value
 
-    def bands(self, hour: int) -> tuple[Band | None, Band | None]:
-        """What is usual within `hour`, and from 00:00 UTC until its end; None where too little is known.
+    def _teach(self, hour: int) -> None:
+        if not self.windows:
+            self.windows = tuple(Window(stream, hours) for stream, hours in WINDOWS)
+        self._weight *= _GROWTH
+        if self._weight > _RENORMALISE:
+            for window in self.windows:
+                window.scale(1 / self._weight)
+            self._weight = 1.0
+        still = self._recent[3][(hour - _LAG) % _KEPT] > 0
+        for window in self.windows:
+            if self._known >= window.hours + _LAG:
+                whole = hour % window.hours == 0
+                window.learn(
+                    self._seen(window, hour - _LAG), self._weight, still=still, whole=whole, least=self._least(window)
+                )
 
-        Kept for the hour: detectors ask in every poll, the answer changes once an hour.
+    def _least(self, window: Window) -> float:
+        """The least size of a burst that is believed, in credits.
+
+        A key that has always spent the same would find the smallest change absurd; and bursts at still times, rarely
+        seen, are taken to be no smaller than a third of those at others.
         """
-        if hour != self._band_hour:
-            self._band_hour = hour
-            known = self.days_known(hour) >= FEWEST_DAYS
-            self._bands = (self._hour_band(hour), self._day_band(hour)) if known else (None, None)
-        return self._bands
+        steady = _LEAST_BURST * self._month_mean
+        return max(steady, 0.3 * self.windows[0].burst) if window.stream == ODD_SPEND else steady
 
-    def _at(self, hour: int) -> float:
-        if not self.since_hour <= hour <= self.last_hour or hour <= self.last_hour - SLOTS:
-            return nan
-        return self.hours[hour % SLOTS]
+    def _seen(self, window: Window, hour: int) -> Seen:
+        """What a window ending with `hour` held and what had been forecast for it."""
+        actual, expected = self._recent[2 * window.stream], self._recent[2 * window.stream + 1]
+        end, hours = hour % _KEPT + 1, window.hours
+        if hours <= end:
+            return Seen(sum(actual[end - hours : end]), sum(expected[end - hours : end]))
+        start = end - hours + _KEPT
+        return Seen(sum(actual[start:]) + sum(actual[:end]), sum(expected[start:]) + sum(expected[:end]))
 
-    def _hour_band(self, hour: int) -> Band | None:
-        """Same weekday and hour, an hour either way, over the past weeks; every day's same hour while weeks are few."""
-        weekly = self._known(hour - week * WEEK + near for week in range(1, WEEKS + 1) for near in (-1, 0, 1))
-        daily = self._known(hour - day * 24 + near for day in range(1, 15) for near in (-1, 0, 1))
-        day_name = DAYS[(hour // 24 + _EPOCH_WEEKDAY) % 7]
-        clock = f"around {hour % 24:02d}:00 UTC"
-        anywhere = self._busiest()
-        if len(weekly) >= 6:
-            return _band(weekly, anywhere, f"on {day_name} {clock}")
-        return _band(daily, anywhere, f"{clock}") if len(daily) >= 6 else None
+    def judge(self, hour: int, part: float, spent: float, last_hour: float) -> tuple[Verdict | None, Verdict | None]:
+        """How surprising the spend up to now is, and that of three days; None where it is not.
 
-    def _day_band(self, hour: int) -> Band | None:
-        midnight = hour - hour % 24
-        totals = [self._until(midnight - day * 24, hour % 24) for day in range(1, WEEKS * 7 + 1)]
-        known = [t for t in totals if not isnan(t)]
-        weekly = [t for t in totals[6::7] if not isnan(t)]
-        if len(known) < FEWEST_DAYS:
+        To be asked when a poll saw spend: `part` of `hour` has gone by, `spent` was spent in it, and `last_hour` in
+        the sixty minutes up to now, in credits.
+        """
+        if not self.known or not self.windows:
+            return None, None
+        if self._opened != hour:
+            self._open(hour)
+            self._room = self._find_room(hour)
+        if spent <= self._room:
+            return None, None
+        expected, still = self._expected * part, self._still
+        verdict = drift = None
+        few = self.windows[0].few(self._weight)
+        for window in self.windows:
+            if window.stream and not still:
+                break  # spend at still times is judged while it happens
+            before = self._seen(window, hour - 1)
+            if window.stream == ODD_HOURS:
+                seen = Seen(before.actual + 1, before.expected + self._expected_active)
+            elif window.hours == 1 and window.stream == SPENT and self.last_hour == hour - 1:
+                seen = Seen(last_hour, expected + (1 - part) * before.expected)
+            else:
+                seen = Seen(before.actual + spent, before.expected + expected)
+            found = window.judge(seen, self._weight, still=still, few=few, least=self._least(window))
+            if window.hours == LONGEST:
+                drift = found
+            elif found and (verdict is None or found > verdict):
+                verdict = found
+        return verdict, drift
+
+    def judge_gap(self, start: float, end: float, spent: float) -> Verdict | None:
+        """The same for what was spent while nobody watched, between two moments in seconds since 1970."""
+        first, last = int(start) // 3600, int(end) // 3600
+        if not self.known or not self.windows or last - first >= LONGEST:
             return None
-        busiest = sorted(known)[-2] if len(known) > 7 else max(known)
-        clock = f"by {hour % 24:02d}:59 UTC"
-        if len(weekly) >= 3:
-            return _band(weekly, busiest, f"on {DAYS[(hour // 24 + _EPOCH_WEEKDAY) % 7]} {clock}")
-        return _band(known, busiest, clock)
+        expected = 0.0
+        for hour in range(first, last + 1):
+            self._open(hour)
+            expected += self._expected * (min(end, (hour + 1) * 3600) - max(start, hour * 3600)) / 3600
+        window = next(w for w in self.windows if w.hours > last - first)
+        few, least = self.windows[0].few(self._weight), self._least(window)
+        return window.judge(Seen(spent, expected), self._weight, still=False, few=few, least=least)
 
-    def _until(self, midnight: int, hour_of_day: int) -> float:
-        """Spend from a midnight to the end of an hour of that day; NaN when an hour of it is unknown."""
-        return sum(self._at(midnight + h) for h in range(hour_of_day + 1))
+    def _find_room(self, hour: int) -> float:
+        """Credits that may be spent in this hour before any window could be surprised: most polls need no more."""
+        if self._still:
+            return 0.0
+        room = self._room = 1e18
+        for window in self.windows:
+            if window.stream:
+                break
+            before = self._seen(window, hour - 1)
+            least = before.expected if window.hours > 1 else min(before.expected, self._expected)
+            room = min(room, window.bar(least, self._least(window)) - before.actual)
+        return room
 
-    def _busiest(self) -> float:
-        """The hour that one in a hundred exceeds, at any time of the week: a burst this high is nothing new."""
-        known = sorted(v for v in self.hours if not isnan(v))
-        return known[-1 - len(known) // 100] if known else 0.0
+    def _open(self, hour: int) -> None:
+        """Make the forecast for an hour from all that went before it."""
+        for missing in range(max(self.last_hour, self._opened, hour - SLOTS) + 1, hour):
+            self._forget(missing)
+        if self._opened == hour:
+            return
+        self._forget(hour)  # it held what was five weeks ago, which the forecast does not reach back to
+        self._opened = hour
+        self._expected, self._expected_active = self._forecast(hour)
+        self._still = self._expected < _STILL_SHARE * self._month_mean
 
-    def _known(self, hours: Iterable[int]) -> list[float]:
-        return [v for h in hours if not isnan(v := self._at(h))]
+    def _forget(self, hour: int) -> None:
+        self.hours[hour % SLOTS] = nan
+        for ring in self._recent:
+            ring[hour % _KEPT] = 0.0
+
+    def _forecast(self, hour: int) -> tuple[float, float]:
+        """Credits expected within an hour, and the probability that there are any."""
+        hours, values, weights = self.hours, [], []
+        for base, weight in _LAGS[(hour // 24 + _EPOCH_WEEKDAY) % 7]:
+            value = hours[(hour - base) % SLOTS]
+            if value == value:  # not NaN
+                values.append(value)
+                weights.append(weight)
+        highest = sorted(values, reverse=True)[int(len(values) * _TRIMMED)] if values else 0.0
+        total, active, sum_of_weights = _PRIOR_WEIGHT * self._mean, _PRIOR_WEIGHT * self._active_mean, _PRIOR_WEIGHT
+        for value, weight in zip(values, weights, strict=True):
+            sum_of_weights += weight
+            if value > 0:
+                total += weight * (value if value < highest else highest)
+                active += weight
+        return total / sum_of_weights, active / sum_of_weights
+
+    def usual(self, hour: int, span: int) -> Usual:
+        """What was spent in the `span` hours up to and with `hour` in past weeks; in past days while weeks are few."""
+        weeks = self._sums(hour, span, WEEK, WEEKS)
+        clock = f"around {hour % 24:02d}:00 UTC"
+        if len(weeks) >= 2:
+            return Usual(min(weeks), max(weeks), f"on {DAYS[(hour // 24 + _EPOCH_WEEKDAY) % 7]} {clock}", len(weeks))
+        days = self._sums(hour, span, 24, 14)
+        return Usual(min(days, default=0.0), max(days, default=0.0), clock, len(days))
+
+    def _sums(self, hour: int, span: int, step: int, times: int) -> list[float]:
+        ends = [hour - step * n for n in range(1, times + 1)]
+        oldest = max(self.since_hour, hour - SLOTS + 1)
+        sums = [
+            sum(self.hours[h % SLOTS] for h in range(end - span + 1, end + 1)) for end in ends if end - span >= oldest
+        ]
+        return [total for total in sums if not isnan(total)]
 
     def pack(self) -> bytes:
-        """For storage: two integers and the ring, native byte order."""
-        return array("q", [self.since_hour, self.last_hour]).tobytes() + self.hours.tobytes()
+        """For storage, in native byte order."""
+        numbers = array("d", (self.since_hour, self.last_hour, self._known, self._mean, self._month_mean))
+        numbers.extend((self._active_mean, self._weight, len(self.windows)))
+        for window in self.windows:
+            numbers.extend(window.numbers())
+        return self.hours.tobytes() + b"".join(ring.tobytes() for ring in self._recent) + numbers.tobytes()
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Baseline":
         """Raises ValueError when the bytes are not of this version's making."""
-        if len(packed) != 16 + 4 * SLOTS:
+        rings = 4 * (SLOTS + 6 * _KEPT)
+        numbers = array("d")
+        numbers.frombytes(packed[rings:])
+        size = len(Window.FIELDS)
+        if len(numbers) < 8 or len(numbers) != 8 + int(numbers[7]) * size:
             raise ValueError("not a baseline of this version")
         baseline = cls()
-        baseline.since_hour, baseline.last_hour = array("q", packed[:16])
-        baseline.hours = array("f", packed[16:])
+        baseline.hours = array("f", packed[: 4 * SLOTS])
+        baseline._recent = tuple(
+            array("f", packed[start : start + 4 * _KEPT]) for start in range(4 * SLOTS, rings, 4 * _KEPT)
+        )
+        baseline.since_hour, baseline.last_hour, baseline._known = (int(n) for n in numbers[:3])
+        baseline._mean, baseline._month_mean, baseline._active_mean, baseline._weight = numbers[3:7]
+        if numbers[7]:
+            baseline.windows = tuple(
+                Window(stream, hours, numbers[8 + n * size : 8 + (n + 1) * size])
+                for n, (stream, hours) in enumerate(WINDOWS)
+            )
         return baseline
 
 
-def _band(values: list[float], busiest: float, when: str) -> Band:
-    """Median and scaled MAD, and never below what the key has shown itself able to do at other times."""
-    middle = median(values)
-    spread = MAD_TO_SIGMA * median(abs(v - middle) for v in values)
-    ordered = sorted(values)
-    trim = len(ordered) // 8
-    low, high = ordered[trim], ordered[len(ordered) - 1 - trim]
-    bar = max(middle + 8 * spread, 3 * middle, 2.5 * high, 2.5 * busiest)
-    return Band(low, high, bar, when, len(values))
+def _lags(weekday: int) -> tuple[tuple[int, float], ...]:
+    """How many hours back the forecast for an hour of this weekday looks, and the weight of each."""
+    lags = [
+        (WEEK * week - near, _NEAR if near else 1.0)
+        for week in range(1, WEEKS + 1)
+        for near in (-1, 0, 1)
+        if WEEK * week - near < SLOTS
+    ]
+    for day in range(1, 15):
+        if ((weekday - day) % 7 >= 5) == (weekday >= 5):
+            lags += [(24 * day - near, _DAILY_WEIGHT * (_NEAR if near else 1.0)) for near in (-1, 0, 1)]
+    return tuple(lags)
+
+
+_LAGS = tuple(_lags(weekday) for weekday in range(7))

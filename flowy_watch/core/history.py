@@ -6,10 +6,13 @@ from itertools import pairwise
 from typing import Any
 
 from flowy_watch.core.baseline import Baseline, hour_number
+from flowy_watch.core.surprise import Verdict
 from flowy_watch.core.usage import CREDIT, KeyStatus, Microcredits, Snapshot, day_of, day_start
 
+_PEAK_DAYS = 4
 _MARK_EVERY = 150.0  # seconds; closer polls need no mark of their own
 _MARKS_FOR = 2.6 * 3600.0
+_HOUR = timedelta(hours=1)
 _JUST_BORN = timedelta(hours=2)
 _LONGEST_GAP = 2 * 3600.0  # spend over a longer gap cannot be given to an hour
 
@@ -23,17 +26,22 @@ class History:
     __slots__ = (
         "_day_high",
         "_hour",
+        "_hour_from",
         "_hour_spent",
-        "_hour_whole",
         "_marks",
         "baseline",
+        "drift",
+        "drift_peak",
         "first_at",
         "latest",
+        "longest_still",
         "moved_at",
+        "peaks",
         "previous",
         "revoked_at",
         "still_for",
         "total",
+        "verdict",
     )
 
     def __init__(self, snapshot: Snapshot, baseline: Baseline | None = None) -> None:
@@ -49,11 +57,21 @@ class History:
         """The last sign of use: `last_used_at`, or the poll that saw spend where that is not known."""
         self.still_for: timedelta | None = None
         """How long the key had lain still when this poll saw it move; None when it did not move."""
+        self.longest_still = timedelta(0)
+        """The longest that the key is known to have lain still before it moved, this last time apart."""
+        self.verdict: Verdict | None = None
+        """How surprising this poll's spend is beside the baseline; None when it is not."""
+        self.drift: Verdict | None = None
+        """The same for the last three days as a whole."""
+        self.peaks = [0.0] * _PEAK_DAYS
+        """The highest surprise of a verdict on each of the last four UTC days, today's last."""
+        self.drift_peak = 0.0
+        """The highest surprise of a drift today."""
         seconds = snapshot.taken_at.timestamp()
         self._marks: deque[tuple[float, Microcredits]] = deque([(seconds, 0)])
         self._hour = int(seconds) // 3600
         self._hour_spent = 0.0
-        self._hour_whole = False  # the first hour was not seen from its start
+        self._hour_from = seconds  # the first hour was not seen from its start
         self._day_high = snapshot.spent
         born = snapshot.created_at
         if born and timedelta(0) < snapshot.taken_at - born <= _JUST_BORN and day_of(born) == day_of(snapshot.taken_at):
@@ -79,15 +97,39 @@ class History:
         if snapshot.status is not before.status:
             self.revoked_at = snapshot.taken_at if snapshot.status is KeyStatus.REVOKED else None
         seconds = snapshot.taken_at.timestamp()
+        self.verdict = self.drift = None
         self._learn(before.taken_at.timestamp(), seconds, spent / CREDIT)
         marks = self._marks
         if seconds - marks[-1][0] >= _MARK_EVERY:
             marks.append((seconds, self.total))
             while marks[1][0] <= seconds - _MARKS_FOR:
                 marks.popleft()
+        if spent and self.baseline.known:
+            self._judge(seconds)
         return spent
 
+    def _judge(self, seconds: float) -> None:
+        if self.verdict is None:  # else the gap just closed has been judged
+            watched_from = self._hour_from
+            whole = watched_from == self._hour * 3600.0
+            last_hour = self.spent_within(_HOUR) / CREDIT if whole else self._hour_spent
+            part = (seconds - watched_from) / 3600
+            self.verdict, self.drift = self.baseline.judge(self._hour, part, self._hour_spent, last_hour)
+        if self.verdict and self.verdict.surprise > self.peaks[-1]:
+            self.peaks[-1] = self.verdict.surprise
+        if self.drift and self.drift.surprise > self.drift_peak:
+            self.drift_peak = self.drift.surprise
+
+    def close_day(self) -> float:
+        """End the UTC day: return its highest surprise and begin the next."""
+        highest = max(self.peaks[-1], self.drift_peak)
+        self.peaks = [*self.peaks[1:], 0.0]
+        self.drift_peak = 0.0
+        return highest
+
     def _note_use(self, before: Snapshot, now: Snapshot, spent: Microcredits) -> None:
+        if self.still_for is not None and self.still_for > self.longest_still:
+            self.longest_still = self.still_for
         self.still_for = None
         if now.last_used_at is not None:
             if now.last_used_at > self.moved_at:  # not only later than before: a source may drop it for a poll
@@ -102,16 +144,18 @@ class History:
     def _learn(self, start: float, end: float, spent: float) -> None:
         """Give the spend between two polls to the hours it fell in, evenly; finished hours go to the baseline."""
         if end - start > _LONGEST_GAP:
-            self._hour, self._hour_spent, self._hour_whole = int(end) // 3600, 0.0, False
+            midnight = int(end) // 86400 * 86400.0
+            self.verdict = self.baseline.judge_gap(max(start, midnight), end, spent)
+            self._hour, self._hour_spent, self._hour_from = int(end) // 3600, 0.0, end
             return
         last = int(end) // 3600
         while self._hour < last:
             boundary = (self._hour + 1) * 3600.0
             share = spent * (boundary - start) / (end - start) if end > start else 0.0
-            if self._hour_whole:
+            if self._hour_from == self._hour * 3600.0:
                 self.baseline.learn(self._hour, self._hour_spent + share)
             start, spent = boundary, spent - share
-            self._hour, self._hour_spent, self._hour_whole = self._hour + 1, 0.0, True
+            self._hour, self._hour_spent, self._hour_from = self._hour + 1, 0.0, boundary
         self._hour_spent += spent
 
     def spent_within(self, span: timedelta) -> Microcredits:
@@ -152,7 +196,9 @@ class History:
             "revoked_at": self.revoked_at and self.revoked_at.isoformat(),
             "total": self.total,
             "marks": list(self._marks),
-            "hour": [self._hour, self._hour_spent, self._hour_whole],
+            "hour": [self._hour, self._hour_spent, self._hour_from],
+            "peaks": [*self.peaks, self.drift_peak],
+            "longest_still": max(self.longest_still, self.still_for or timedelta(0)).total_seconds(),
             "day_high": self._day_high,
         }
 
@@ -178,7 +224,9 @@ class History:
         history.revoked_at = state["revoked_at"] and datetime.fromisoformat(state["revoked_at"])
         history.total = state["total"]
         history._marks = deque((at, total) for at, total in state["marks"])
-        history._hour, history._hour_spent, history._hour_whole = state["hour"]
+        history._hour, history._hour_spent, history._hour_from = state["hour"]
+        *history.peaks, history.drift_peak = state["peaks"]
+        history.longest_still = timedelta(seconds=state["longest_still"])
         history._day_high = state["day_high"]
         return history
 

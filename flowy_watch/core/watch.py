@@ -27,6 +27,8 @@ class Watch:
     def add(self, reading: Reading) -> frozenset[str]:
         """Take in a reading and return the ids never seen before. Readings must come in the order of time."""
         at, moved, new = reading.taken_at, False, []
+        if self.taken_at is not None and self.taken_at.date() != at.date():
+            self._close_day(self.taken_at)
         histories = self.histories
         for snapshot in reading.snapshots:
             history = histories.get(snapshot.key_id)
@@ -39,6 +41,15 @@ class Watch:
         self._add_workspace(reading, moved=moved)
         self.taken_at = at
         return frozenset(new)
+
+    def _close_day(self, latest: datetime) -> None:
+        """What each key's most surprising moment of the day was goes into the calibration."""
+        highest = {}
+        for key_id, history in self.histories.items():
+            peak = history.close_day()
+            if history.baseline.judges and latest - history.latest.taken_at < _FORGET_AFTER:
+                highest[key_id] = peak
+        self.workspace.calibration.close_day(int(latest.timestamp()) // 86400, highest)
 
     def _add_workspace(self, reading: Reading, *, moved: bool) -> None:
         today = day_of(reading.taken_at)

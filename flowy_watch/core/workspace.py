@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from flowy_watch.core.calibration import Calibration
 from flowy_watch.core.usage import DAY, Microcredits, day_of, day_start
 
 _FULL_DAYS = 7
@@ -23,6 +24,7 @@ class WorkspaceHistory:
     """When any key, counter or the balance last changed."""
     longest_still: timedelta = timedelta(0)
     first_at: datetime | None = None
+    calibration: Calibration = field(default_factory=Calibration)
 
     def add(self, at: datetime, total: Microcredits, balance: Microcredits | None, *, moved: bool) -> None:
         self.first_at = self.first_at or at
@@ -52,6 +54,7 @@ class WorkspaceHistory:
             "moved_at": self.moved_at and self.moved_at.isoformat(),
             "longest_still": self.longest_still.total_seconds(),
             "first_at": self.first_at and self.first_at.isoformat(),
+            "calibration": self.calibration.dump(),
         }
 
     @classmethod
@@ -65,6 +68,7 @@ class WorkspaceHistory:
             moved_at=state["moved_at"] and datetime.fromisoformat(state["moved_at"]),
             longest_still=timedelta(seconds=state["longest_still"]),
             first_at=state["first_at"] and datetime.fromisoformat(state["first_at"]),
+            calibration=Calibration.load(state["calibration"]),
         )
 
     @property

@@ -8,12 +8,14 @@ from flowy_watch.detectors.base import Detector, KeyRules, View
 from flowy_watch.detectors.blind import BlindDetector
 from flowy_watch.detectors.cap import CapDetector
 from flowy_watch.detectors.last_used import LastUsedDetector
+from flowy_watch.detectors.ramp import RampDetector
 from flowy_watch.detectors.safeguard import SafeguardDetector
 from flowy_watch.detectors.spike import SpikeDetector
 
 DETECTORS: dict[str, Callable[[Any], Detector]] = {
     "cap": CapDetector,
     "spike": SpikeDetector,
+    "ramp": RampDetector,
     "last_used": LastUsedDetector,
     "balance": BalanceDetector,
     "safeguard": SafeguardDetector,

@@ -9,6 +9,9 @@ from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.history import History
 from flowy_watch.core.hours import Hours
 from flowy_watch.core.stakes import stakes_of
+from flowy_watch.core.surprise import ODD_HOURS, ODD_SPEND, SPENT, Verdict
+from flowy_watch.core.usage import CREDIT
+from flowy_watch.core.words import credit_words
 from flowy_watch.core.workspace import Health, WorkspaceHistory
 
 
@@ -18,7 +21,10 @@ class KeyRules:
 
     owner: str = ""
     hours: Hours | None = None
-    dormant_after: timedelta = timedelta(days=30)
+    dormant_after: timedelta | None = None
+    """None: learned from the key's own rests."""
+    sensitivity: float = 1.0
+    """How many times the usual share of false alarms is accepted from this key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,14 @@ class View:
     """By key id and name."""
     new_keys: frozenset[str] = frozenset()
     """Ids listed for the first time, in a workspace that was already known."""
+    false_alarms_per_month: float = 4.0
+    """How many people accept, over all keys together; the workspace's calibration makes a threshold of it."""
+
+    def threshold(self, history: History) -> float:
+        """The surprise (see `core.surprise`) from which this key's spend is told."""
+        latest = history.latest
+        sensitivity = self.rules_of(latest.key_id, latest.name).sensitivity
+        return self.workspace.calibration.threshold(self.false_alarms_per_month * sensitivity)
 
 
 class Detector(Protocol):
@@ -59,3 +73,38 @@ def about_key(history: History, view: View, kind: str, severity: Severity, title
         stakes=stakes_of(history, view.workspace.balance),
         **more,
     )
+
+
+def beside_usual(history: History, verdict: Verdict, view: View) -> tuple[str, tuple[str, ...], dict[str, str]]:
+    """Title, evidence and facts of a finding about spend that is not to be expected."""
+    spent, expected = _credits(verdict.actual), _credits(verdict.expected)
+    if verdict.hours == 1 and verdict.stream == SPENT:
+        span = "in the last hour"
+    else:
+        since = view.now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=verdict.hours)
+        span = f"since {since:%a %H:%M} UTC" if verdict.hours >= 24 else f"since {since:%H:%M} UTC"
+    usual = history.baseline.usual(history.hour, verdict.hours)
+    lowest, highest = _credits(usual.low), _credits(usual.high)
+    if verdict.stream == ODD_HOURS:
+        title = f"was used in {verdict.actual:.0f} hours {span} in which it is usually still"
+        evidence = f"{title[0].upper()}{title[1:]}; {verdict.expected:.1f} were to be expected."
+    elif verdict.stream == ODD_SPEND:
+        title = f"spent {spent} credits {span}, at a time when it is usually still"
+        evidence = f"{spent} credits in usually still hours {span}; {expected} were to be expected."
+    else:
+        times = verdict.actual / max(verdict.expected, 0.01)
+        far = f"{times:.3g} times the expected" if verdict.expected >= 1 and times < 1000 else "where none was expected"
+        title = f"spent {spent} credits {span}, {far}"
+        evidence = (
+            f"{spent} credits {span}; {usual.when} usually {lowest}–{highest} ({usual.times} times seen), "
+            f"{expected} expected."
+        )
+    measure = (
+        f"Surprise {verdict.surprise:.1f}; told from {view.threshold(history):.1f}, "
+        f"for about {view.false_alarms_per_month:.3g} false alarms a month."
+    )
+    return title, (evidence, measure), {"spent": spent, "usual": f"{lowest}–{highest}", "span": span}
+
+
+def _credits(amount: float) -> str:
+    return credit_words(int(amount * CREDIT))

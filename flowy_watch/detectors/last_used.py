@@ -12,6 +12,7 @@ from flowy_watch.core.words import credit_words, span_words
 from flowy_watch.detectors.base import KeyRules, View, about_key
 
 _KIND = "last_used"
+_LEARNED_REST = timedelta(days=21)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ class LastUsedDetector:
                     yield finding
                 continue
             rules = view.rules_of(history.latest.key_id, history.latest.name)
-            if history.still_for >= rules.dormant_after:
-                yield _woke(history, view, rules)
+            if history.still_for >= (dormant_after := _dormant_after(history, rules)):
+                yield _woke(history, view, dormant_after)
             if rules.hours and not rules.hours.cover(history.moved_at):
                 yield _odd_hours(history, view, rules)
 
@@ -64,7 +65,12 @@ class LastUsedDetector:
         )
 
 
-def _woke(history: History, view: View, rules: KeyRules) -> Finding:
+def _dormant_after(history: History, rules: KeyRules) -> timedelta:
+    """As configured; else three weeks, or twice the longest rest this key has been seen to take before."""
+    return rules.dormant_after or max(_LEARNED_REST, 2 * history.longest_still)
+
+
+def _woke(history: History, view: View, dormant_after: timedelta) -> Finding:
     still = span_words(history.still_for or timedelta())
     spent = history.latest.spent
     money = f"{credit_words(spent)} credits today" if spent else "no spend yet"
@@ -78,7 +84,7 @@ def _woke(history: History, view: View, rules: KeyRules) -> Finding:
         suspicious_only=not spent,
         evidence=(
             f"Used at {_utc(history.moved_at)}; before that not for {still}. "
-            f"A key counts as dormant after {span_words(rules.dormant_after)}.",
+            f"It counts as dormant after {span_words(dormant_after)}.",
         ),
         facts={"used_at": history.moved_at.isoformat(), "still_for": still},
     )

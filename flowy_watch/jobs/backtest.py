@@ -19,7 +19,10 @@ class Backtest:
 
 
 def backtest(
-    readings: Iterable[Reading], detectors: Sequence[Detector], rules_of: Callable[[str, str], KeyRules]
+    readings: Iterable[Reading],
+    detectors: Sequence[Detector],
+    rules_of: Callable[[str, str], KeyRules],
+    false_alarms_per_month: float = 4.0,
 ) -> Backtest:
     """Replay readings, oldest first, through everything a live poll decides with; nothing is stored or sent."""
     watch, polls = Watch(), 0
@@ -32,7 +35,8 @@ def backtest(
         watch.listed_before, polls = True, polls + 1
         now, listed = reading.taken_at, {snapshot.key_id for snapshot in kept}
         histories = [watch.histories[key_id] for key_id in (snapshot.key_id for snapshot in kept)]
-        view = View(now, histories, watch.workspace, Health(good=True), rules_of, new if known else frozenset())
+        appeared = new if known else frozenset[str]()
+        view = View(now, histories, watch.workspace, Health(good=True), rules_of, appeared, false_alarms_per_month)
         findings = [finding for detector in detectors for finding in detector.examine(view)]
         has_balance = reading.balance is not None
         result = reconcile(

@@ -31,6 +31,7 @@ class Rules:
     routes: tuple[Route, ...]
     rules_of: Callable[[str, str], KeyRules]
     owner_of: Owners
+    false_alarms_per_month: float = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,8 @@ class PollJob:
     def _view(self, work: Work, watch: Watch, pulled: _Pulled, new_keys: frozenset[str], now: datetime) -> View:
         listed = [watch.histories[s.key_id] for s in pulled.reading.snapshots]
         health = work.usage.health(tolerance=_TOLERATED)
-        return View(now, listed, watch.workspace, health, self._rules.rules_of, new_keys)
+        rules = self._rules
+        return View(now, listed, watch.workspace, health, rules.rules_of, new_keys, rules.false_alarms_per_month)
 
     def _tell(self, work: Work, transitions: Iterable[Transition], seen: Iterable[Alert], now: datetime) -> int:
         planned = plan(
