@@ -20,7 +20,10 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 
 from flowy_watch.app import build_app
+from flowy_watch.core.baseline import Baseline, hour_number
+from flowy_watch.core.history import History
 from flowy_watch.core.usage import CREDIT, Reading, Snapshot
+from flowy_watch.core.watch import Watch
 from flowy_watch.log import configure
 from flowy_watch.settings import parse
 from flowy_watch.store import Store
@@ -84,23 +87,32 @@ def serve(pages: Pages) -> tuple[ThreadingHTTPServer, str]:
 
 
 def fill(store: Store, keys: int, until: datetime, every: timedelta) -> int:
-    """History straight through the store: `every` is chosen so that filling takes seconds, not hours."""
-    polls = 0
-    at = until - HISTORY
-    while at < until:
+    """History straight through the store: `every` is chosen so that filling takes seconds, not hours.
+
+    Every key gets the same five weeks of hourly baseline, as a daemon that had watched for so long would have it.
+    """
+    times = [until - n * every for n in range(int(HISTORY / every), -1, -1)]
+    for start in range(0, len(times), 10):
         with store.write() as work:
             numbers = work.usage.numbers()
-            for _ in range(10):
-                if at >= until:
-                    break
-                spent = (at.hour + 1) * 40 * CREDIT
+            for at in times[start : start + 10]:
+                spent = int((at.hour + at.minute / 60) * 40 * CREDIT)
                 snapshots = tuple(
                     Snapshot(f"key_{n:06d}", f"service-{n}", at, spent, at, 100_000 * CREDIT) for n in range(keys)
                 )
                 poll = work.usage.add_poll(at, "good", kind=IMPORTED, keys=keys)
                 work.usage.add_snapshots(poll, Reading(at, snapshots), numbers)
-                at, polls = at + every, polls + 1
-    return polls
+    learned = Baseline()
+    end = hour_number(until)
+    for hour in range(end - int(HISTORY.total_seconds()) // 3600, end):
+        learned.learn(hour, 40.0 + hour % 7)
+    packed, watch = learned.pack(), Watch()
+    for snapshot in snapshots:
+        watch.histories[snapshot.key_id] = History(snapshot, Baseline.unpack(packed))
+    watch.taken_at = until
+    with store.write() as work:
+        work.usage.save_states(watch, work.usage.numbers())
+    return len(times)
 
 
 def floor(address: str, database: sqlite3.Connection, stamp: str) -> None:
@@ -132,13 +144,13 @@ def timed(work: Callable[[], object]) -> float:
 def measure(keys: int, folder: Path) -> None:
     pages = Pages(keys)
     now = datetime.now(UTC).replace(minute=10, second=0, microsecond=0)
-    usual = (now.hour + 1) * 40 - 40 / 6  # as on the days before
+    usual = (now.hour + now.minute / 60) * 40  # as on the days before
     pages.turn(now, usual)
     server, address = serve(pages)
     settings = f'store.url = "sqlite:///{folder}/{keys}.db"\n[source]\nbase_url = "http://{address}"\ntoken = "bench"\n'
     app = build_app(parse(settings, environ={}))
     every = timedelta(hours=1) if keys <= 1000 else timedelta(hours=6)
-    polls = fill(app.store, keys, now - timedelta(minutes=30), every)
+    polls = fill(app.store, keys, now - timedelta(minutes=1), every)
     raw = sqlite3.connect(folder / f"{keys}-floor.db", isolation_level=None)
     for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"):
         raw.execute(statement)

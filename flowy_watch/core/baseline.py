@@ -2,7 +2,7 @@
 
 from array import array
 from datetime import datetime
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import NamedTuple
 
 from flowy_watch.core.surprise import LONGEST, ODD_HOURS, ODD_SPEND, SPENT, WINDOWS, Seen, Verdict, Window
@@ -63,11 +63,11 @@ class Baseline:
         "_month_mean",
         "_opened",
         "_recent",
-        "_room",
         "_still",
         "_weight",
         "hours",
         "last_hour",
+        "room",
         "since_hour",
         "windows",
     )
@@ -85,7 +85,8 @@ class Baseline:
         self._opened = 0
         self._expected = self._expected_active = 0.0
         self._still = False
-        self._room = 0.0
+        self.room = inf
+        """Credits that may be spent in the hour last judged before any window could be surprised."""
 
     @property
     def known(self) -> bool:
@@ -175,11 +176,11 @@ class Baseline:
         the sixty minutes up to now, in credits.
         """
         if not self.known or not self.windows:
+            self.room = inf
             return None, None
-        if self._opened != hour:
-            self._open(hour)
-            self._room = self._find_room(hour)
-        if spent <= self._room:
+        self._open(hour)
+        self.room = self._find_room(hour)
+        if spent <= self.room:
             return None, None
         expected, still = self._expected * part, self._still
         verdict = drift = None
@@ -215,16 +216,16 @@ class Baseline:
         return window.judge(Seen(spent, expected), self._weight, still=False, few=few, least=least)
 
     def _find_room(self, hour: int) -> float:
-        """Credits that may be spent in this hour before any window could be surprised: most polls need no more."""
+        """Most polls spend less, and need not be judged."""
         if self._still:
             return 0.0
-        room = self._room = 1e18
+        room = inf
         for window in self.windows:
-            if window.stream:
+            if window.stream != SPENT:
                 break
             before = self._seen(window, hour - 1)
-            least = before.expected if window.hours > 1 else min(before.expected, self._expected)
-            room = min(room, window.bar(least, self._least(window)) - before.actual)
+            expected = before.expected if window.hours > 1 else min(before.expected, self._expected)
+            room = min(room, window.bar(expected, self._least(window)) - before.actual)
         return room
 
     def _open(self, hour: int) -> None:

@@ -14,6 +14,7 @@ _MARK_EVERY = 150.0  # seconds; closer polls need no mark of their own
 _MARKS_FOR = 2.6 * 3600.0
 _HOUR = timedelta(hours=1)
 _JUST_BORN = timedelta(hours=2)
+_UNKNOWN = -1.0
 _LONGEST_GAP = 2 * 3600.0  # spend over a longer gap cannot be given to an hour
 
 
@@ -24,11 +25,14 @@ class History:
     """
 
     __slots__ = (
+        "_day_end",
         "_day_high",
         "_hour",
         "_hour_from",
         "_hour_spent",
         "_marks",
+        "_room",
+        "_seconds",
         "baseline",
         "drift",
         "drift_peak",
@@ -72,7 +76,10 @@ class History:
         self._hour = int(seconds) // 3600
         self._hour_spent = 0.0
         self._hour_from = seconds  # the first hour was not seen from its start
+        self._seconds = seconds
+        self._room = _UNKNOWN  # credits of this hour below which the baseline need not be asked
         self._day_high = snapshot.spent
+        self._day_end = _day_end(seconds)
         born = snapshot.created_at
         if born and timedelta(0) < snapshot.taken_at - born <= _JUST_BORN and day_of(born) == day_of(snapshot.taken_at):
             self.total = snapshot.spent  # all of it was spent since: it is seen as if we had watched from the start
@@ -84,37 +91,43 @@ class History:
         A counter that went back within a day counts again from its highest: a figure that drops out for a poll is no
         spend. Over midnight only what the new day shows is counted, since the rest of the old one was not seen.
         """
-        before = self.latest
-        same_day = before.taken_at.date() == snapshot.taken_at.date()
-        if same_day:
-            spent = max(snapshot.spent - self._day_high, 0)
-            self._day_high = max(self._day_high, snapshot.spent)
+        before, counter, seconds = self.latest, snapshot.spent, snapshot.taken_at.timestamp()
+        if seconds >= self._day_end:
+            self._day_end = _day_end(seconds)
+            spent = self._day_high = counter
+        elif counter > self._day_high:
+            spent = counter - self._day_high
+            self._day_high = counter
         else:
-            spent = self._day_high = snapshot.spent
+            spent = 0
         self.previous, self.latest = before, snapshot
         self.total += spent
-        self._note_use(before, snapshot, spent)
+        self._note_use(snapshot, spent)
         if snapshot.status is not before.status:
             self.revoked_at = snapshot.taken_at if snapshot.status is KeyStatus.REVOKED else None
-        seconds = snapshot.taken_at.timestamp()
         self.verdict = self.drift = None
-        self._learn(before.taken_at.timestamp(), seconds, spent / CREDIT)
+        start, self._seconds = self._seconds, seconds
+        if seconds < 3600.0 * (self._hour + 1) and seconds - start <= _LONGEST_GAP:
+            self._hour_spent += spent / CREDIT
+        else:
+            self._learn(start, seconds, spent / CREDIT)
         marks = self._marks
         if seconds - marks[-1][0] >= _MARK_EVERY:
             marks.append((seconds, self.total))
             while marks[1][0] <= seconds - _MARKS_FOR:
                 marks.popleft()
-        if spent and self.baseline.known:
+        if spent and (self._hour_spent > self._room or self.verdict):
             self._judge(seconds)
         return spent
 
     def _judge(self, seconds: float) -> None:
-        if self.verdict is None:  # else the gap just closed has been judged
+        if self.verdict is None:  # else the gap that this poll closed has been judged
             watched_from = self._hour_from
             whole = watched_from == self._hour * 3600.0
             last_hour = self.spent_within(_HOUR) / CREDIT if whole else self._hour_spent
             part = (seconds - watched_from) / 3600
             self.verdict, self.drift = self.baseline.judge(self._hour, part, self._hour_spent, last_hour)
+            self._room = self.baseline.room
         if self.verdict and self.verdict.surprise > self.peaks[-1]:
             self.peaks[-1] = self.verdict.surprise
         if self.drift and self.drift.surprise > self.drift_peak:
@@ -127,22 +140,23 @@ class History:
         self.drift_peak = 0.0
         return highest
 
-    def _note_use(self, before: Snapshot, now: Snapshot, spent: Microcredits) -> None:
-        if self.still_for is not None and self.still_for > self.longest_still:
-            self.longest_still = self.still_for
-        self.still_for = None
-        if now.last_used_at is not None:
-            if now.last_used_at > self.moved_at:  # not only later than before: a source may drop it for a poll
-                self._moved(now.last_used_at)
-        elif spent:
-            self._moved(now.taken_at)
-
-    def _moved(self, at: datetime) -> None:
-        self.still_for = max(at - self.moved_at, timedelta(0))
-        self.moved_at = max(at, self.moved_at)
+    def _note_use(self, now: Snapshot, spent: Microcredits) -> None:
+        if self.still_for is not None:
+            if self.still_for > self.longest_still:
+                self.longest_still = self.still_for
+            self.still_for = None
+        used_at = now.last_used_at
+        if used_at is None:
+            if spent:
+                self.still_for = max(now.taken_at - self.moved_at, timedelta(0))
+                self.moved_at = max(now.taken_at, self.moved_at)
+        elif used_at > self.moved_at:  # not only later than before: a source may drop it for a poll
+            self.still_for = used_at - self.moved_at
+            self.moved_at = used_at
 
     def _learn(self, start: float, end: float, spent: float) -> None:
         """Give the spend between two polls to the hours it fell in, evenly; finished hours go to the baseline."""
+        self._room = _UNKNOWN
         if end - start > _LONGEST_GAP:
             midnight = int(end) // 86400 * 86400.0
             self.verdict = self.baseline.judge_gap(max(start, midnight), end, spent)
@@ -160,12 +174,11 @@ class History:
 
     def spent_within(self, span: timedelta) -> Microcredits:
         """Spend seen in the last `span` (at most two and a half hours), by straight lines between polls."""
-        seconds = self.latest.taken_at.timestamp()
-        return self.total - self._total_at(seconds - span.total_seconds())
+        return self.total - self._total_at(self._seconds - span.total_seconds())
 
     def watched_for(self, most: timedelta) -> timedelta:
         """How much of the last `most` has been watched at all."""
-        return min(most, timedelta(seconds=self.latest.taken_at.timestamp() - self._marks[0][0]))
+        return min(most, timedelta(seconds=self._seconds - self._marks[0][0]))
 
     def per_hour(self, span: timedelta = timedelta(minutes=30)) -> Microcredits:
         """The pace of the last `span`, or of what was watched of it; 0 before the second poll."""
@@ -178,7 +191,7 @@ class History:
         marks = self._marks
         if seconds <= marks[0][0]:
             return marks[0][1]
-        for (t0, v0), (t1, v1) in pairwise(reversed([*marks, (self.latest.taken_at.timestamp(), self.total)])):
+        for (t0, v0), (t1, v1) in pairwise(reversed([*marks, (self._seconds, self.total)])):
             if t1 <= seconds:  # reversed: (t0, v0) is the later one
                 return v1 + int((v0 - v1) * (seconds - t1) / (t0 - t1)) if t0 > t1 else v1
         return marks[0][1]
@@ -229,6 +242,10 @@ class History:
         history.longest_still = timedelta(seconds=state["longest_still"])
         history._day_high = state["day_high"]
         return history
+
+
+def _day_end(seconds: float) -> float:
+    return (seconds // 86400 + 1) * 86400
 
 
 def stale_counter(before: Snapshot, now: Snapshot) -> bool:

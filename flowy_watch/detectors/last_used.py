@@ -33,11 +33,15 @@ class LastUsedDetector:
         for history in view.histories:
             if history.still_for is None or history.previous is None:
                 continue
+            rules = view.rules_of(history.latest.key_id, history.latest.name)
+            if history.still_for < (rules.dormant_after or _LEARNED_REST) and (
+                not rules.hours and history.latest.status is not KeyStatus.REVOKED
+            ):
+                continue  # most keys, most of the time
             if history.previous.status is KeyStatus.REVOKED and history.latest.status is KeyStatus.REVOKED:
                 if finding := self._after_revoke(history, view):
                     yield finding
                 continue
-            rules = view.rules_of(history.latest.key_id, history.latest.name)
             if history.still_for >= (dormant_after := _dormant_after(history, rules)):
                 yield _woke(history, view, dormant_after)
             if rules.hours and not rules.hours.cover(history.moved_at):

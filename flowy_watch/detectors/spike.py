@@ -76,19 +76,14 @@ class SpikeDetector:
 
     def _new_key(self, history: History, view: View) -> Finding | None:
         cap, balance = history.latest.daily_cap, view.workspace.balance
-        if cap:
-            limit, of_what = cap * self.config.cap_share, f"of its daily cap of {credit_words(cap)}"
-            whole = cap
-        elif balance and balance > 0:
-            limit, of_what = balance * self.config.balance_share, "of the workspace's balance, and it has no cap"
-            whole = balance
-        else:
-            return None
-        if history.latest.spent < limit and view.now.hour >= 2:
+        whole, share = (cap, self.config.cap_share) if cap else (balance or 0, self.config.balance_share)
+        limit = whole * share
+        if whole <= 0 or (history.latest.spent < limit and view.now.hour >= 2):
             return None  # what was not spent in the whole day was not spent in its last hours
         spent = history.spent_within(_NEW_KEY_SPAN)
         if spent < limit or spent < self.least:
             return None
+        of_what = f"of its daily cap of {credit_words(cap)}" if cap else "of the workspace's balance, and it has no cap"
         span = span_words(max(history.watched_for(_NEW_KEY_SPAN), timedelta(minutes=1)))
         return about_key(
             history,
