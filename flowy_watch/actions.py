@@ -1,10 +1,12 @@
-"""What people start: acknowledge, silence, resolve. Shared by everything with a button or a prompt."""
+"""What people start: acknowledge, silence, resolve, mark as expected. All with a button or a prompt share them."""
 
 from dataclasses import replace
 from datetime import datetime
 
 from flowy_watch.core.alert import Alert, Change, Status, Transition
+from flowy_watch.core.pattern import matches
 from flowy_watch.core.silence import Silence
+from flowy_watch.core.usage import DAY, Microcredits, day_of
 from flowy_watch.errors import NotFound
 from flowy_watch.store import Store, Work
 
@@ -20,11 +22,18 @@ def acknowledge(store: Store, alert_id: int, *, by: str, why: str, until: dateti
     return acknowledged
 
 
-def resolve(store: Store, alert_id: int, *, by: str, why: str, now: datetime) -> Alert:
-    """Somebody says it is over. It opens anew if a poll finds it again."""
+def resolve(store: Store, alert_id: int, *, by: str, why: str, no_anomaly: bool = False, now: datetime) -> Alert:
+    """Somebody says it is over. It opens anew if a poll finds it again.
+
+    With `no_anomaly` the key is judged more leniently for five weeks (see `View.threshold`), and what goes on is
+    expected for a day: else the next poll would find it again.
+    """
     with store.write() as work:
         resolved = replace(_unresolved(work, alert_id), status=Status.RESOLVED, resolved_at=now)
-        work.alerts.record([Transition(resolved, Change.RESOLVED, now, by, why)])
+        change = Change.DISMISSED if no_anomaly else Change.RESOLVED
+        work.alerts.record([Transition(resolved, change, now, by, why)])
+        if no_anomaly and resolved.finding.key_id:
+            work.alerts.add_silence(Silence(0, resolved.finding.key_id, now + DAY, now, why=why, by=by, expected=True))
     return resolved
 
 
@@ -32,6 +41,41 @@ def silence(store: Store, pattern: str, *, until: datetime, kind: str, by: str, 
     """Do not tell about keys whose name or id matches, until then."""
     with store.write() as work:
         return work.alerts.add_silence(Silence(0, pattern, until, now, kind, why, by))
+
+
+def expect(
+    store: Store,
+    key: str,
+    *,
+    until: datetime,
+    at_most: Microcredits | None,
+    by: str,
+    why: str,
+    now: datetime,
+) -> tuple[Silence, list[Alert]]:
+    """What a key does is known and wanted, until then and up to an amount a day; its open alerts about it are taken on.
+
+    Raises NotFound when no key has that name or id, or matches the pattern.
+    """
+    with store.write() as work:
+        if not any(matches(key, row.name, row.key_id) for row in work.usage.keys_today(day_of(now))):
+            raise NotFound(f"no key is called {key}; `flowy-watch status` lists them")
+        made = work.alerts.add_silence(
+            Silence(0, key, until, now, why=why, by=by, expected=True, credits_at_most=at_most)
+        )
+        taken = [
+            replace(
+                alert,
+                status=Status.ACKNOWLEDGED,
+                acknowledged_by=by,
+                acknowledged_until=until,
+                told_level=alert.level,
+            )
+            for alert in work.alerts.unresolved()
+            if made.covers(alert, at=now)
+        ]
+        work.alerts.record(Transition(alert, Change.EXPECTED, now, by, why) for alert in taken)
+    return made, taken
 
 
 def unsilence(store: Store, silence_id: int, *, by: str, now: datetime) -> None:

@@ -316,14 +316,23 @@ def ack(
 
 
 @app.command()
-def resolve(context: typer.Context, alert: AlertNumber, why: Why = "", by: By = "", json: Json = False) -> None:
+def resolve(
+    context: typer.Context,
+    alert: AlertNumber,
+    not_an_anomaly: Annotated[
+        bool, typer.Option("--not-an-anomaly", help="Judge this key more leniently for five weeks.")
+    ] = False,
+    why: Why = "",
+    by: By = "",
+    json: Json = False,
+) -> None:
     """Say that an alert is over; it opens anew if a poll finds it again."""
     from flowy_watch import actions
     from flowy_watch.app import open_store
     from flowy_watch.show import alert_fields, as_json
 
     store = open_store(_settings(context))
-    done = actions.resolve(store, alert, by=_me(by), why=why, now=_now())
+    done = actions.resolve(store, alert, by=_me(by), why=why, no_anomaly=not_an_anomaly, now=_now())
     store.close()
     _say(as_json(alert_fields(done)) if json else f"Resolved {done.id}: {done.finding.title}")
 
@@ -358,6 +367,48 @@ def silence(
     store.close()
     fields = {"id": made.id, "pattern": made.pattern, "kind": made.kind, "until": made.until, "by": made.by}
     _say(as_json(fields) if json else f"Silence {made.id} on {made.pattern} until {made.until:%Y-%m-%d %H:%M} UTC")
+
+
+@app.command()
+def expect(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="A key's name or id; * matches anything.")],
+    until: Until = None,
+    for_: For = None,
+    credits_: Annotated[
+        float | None, typer.Option("--credits", help="Up to this much spend in a UTC day.", min=0)
+    ] = None,
+    why: Why = "",
+    by: By = "",
+    json: Json = False,
+) -> None:
+    """Say that a key's unusual use is wanted, until then: no spike, ramp or last_used alert about it."""
+    from flowy_watch import actions
+    from flowy_watch.app import open_store
+    from flowy_watch.core.usage import credits_to_micro
+    from flowy_watch.show import as_json
+
+    now = _now()
+    end = _end(for_, until, now)
+    if end is None:
+        raise _usage("an expectation needs an end: --until TIME or --for 24h")
+    try:
+        at_most = None if credits_ is None else credits_to_micro(credits_)
+    except ValueError as error:
+        raise _usage(f"--credits {error}") from None
+    store = open_store(_settings(context))
+    try:
+        made, taken = actions.expect(store, key, until=end, at_most=at_most, by=_me(by), why=why, now=now)
+    finally:
+        store.close()
+    if json:
+        fields = {"id": made.id, "key": made.pattern, "until": made.until, "credits": credits_, "by": made.by}
+        _say(as_json(fields | {"alerts": [alert.id for alert in taken]}))
+        return
+    most = "" if credits_ is None else f", up to {credits_:,.10g} credits a day"
+    _say(f"Expected (silence {made.id}): {made.pattern} until {made.until:%Y-%m-%d %H:%M} UTC{most}")
+    for alert in taken:
+        _say(f"  takes on alert {alert.id}: {alert.finding.title}")
 
 
 @app.command()

@@ -75,7 +75,15 @@ def status_fields(work: Work, now: datetime) -> dict[str, Any]:
         "balance": balance.balance_microcredits / 1e6 if balance else None,
         "open_alerts": [alert_fields(a) for a in work.alerts.unresolved()],
         "silences": [
-            {"id": s.id, "pattern": s.pattern, "kind": s.kind, "until": s.until, "by": s.by, "why": s.why}
+            {
+                "id": s.id,
+                "pattern": s.pattern,
+                "kind": s.kind,
+                "until": s.until,
+                "by": s.by,
+                "why": s.why,
+                "expected": s.expected,
+            }
             for s in work.alerts.silences(now)
         ],
         "outbox": {
@@ -125,7 +133,8 @@ def print_status(fields: dict[str, Any]) -> None:
             Text(f"  not delivered on {letter['channel']}: alert {letter['alert']}: {letter['reason']}", "red")
         )
     for silence in fields["silences"]:
-        console.print(Text(f"Silence {silence['id']} on {silence['pattern']} until {silence['until']:%m-%d %H:%M} UTC"))
+        word = "Expected: silence" if silence["expected"] else "Silence"
+        console.print(Text(f"{word} {silence['id']} on {silence['pattern']} until {silence['until']:%m-%d %H:%M} UTC"))
     open_alerts = fields["open_alerts"]
     console.print(f"{len(open_alerts)} open alerts" + (":" if open_alerts else "."))
     for alert in open_alerts:
@@ -144,13 +153,16 @@ def print_status(fields: dict[str, Any]) -> None:
     console.print(table)
 
 
+_CHANGES = {"dismissed": "resolved as no anomaly"}
+
+
 def story_lines(work: Work, alert: Alert) -> list[dict[str, Any]]:
     """What happened to an alert and every notice of it, sent and withheld, in order."""
     happened = [
         {
             "at": t.at,
             "what": t.change,
-            "line": f"{t.change}: {t.title}" + (f" (by {t.by})" if t.by else "") + (f": {t.why}" if t.why else ""),
+            "line": f"{_CHANGES.get(t.change, t.change)}: {t.title}" + (f" (by {t.by})" if t.by else "") + (f": {t.why}" if t.why else ""),
         }
         for t in work.alerts.story(alert.id)
     ]

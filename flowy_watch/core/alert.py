@@ -23,6 +23,12 @@ class Change(StrEnum):
     RESOLVED = "resolved"
     ACKNOWLEDGED = "acknowledged"
     EXPECTED = "expected"
+    DISMISSED = "dismissed"
+    """Resolved by somebody as no anomaly: the key is judged more leniently for a while."""
+
+    @property
+    def ends(self) -> bool:
+        return self in (Change.RESOLVED, Change.DISMISSED)
 
 
 class Ending(StrEnum):

@@ -93,7 +93,7 @@ def plan(
     for transition in transitions:
         alert, change = transition.alert, transition.change
         silence = _silenced(silences, alert, now)
-        if change is Change.RESOLVED:
+        if change.ends:
             tell(alert, change, withheld=_why_not_ended(alert, silence), quiet=_life(alert).ending is Ending.QUIET)
         elif silence:
             tell(alert, change, withheld=_silence_words(silence))
@@ -122,7 +122,7 @@ def _one_per_key(notifications: Iterable[Notification]) -> tuple[Notification, .
     first: dict[tuple[str, str], int] = {}
     for notification in notifications:
         place = notification.channel, notification.alert.finding.key_id or ""
-        if notification.withheld or notification.change is Change.RESOLVED or not place[1]:
+        if notification.withheld or notification.change.ends or not place[1]:
             out.append(notification)
         elif place not in first:
             first[place] = len(out)
@@ -152,7 +152,8 @@ def _silenced(silences: Iterable[Silence], alert: Alert, now: datetime) -> Silen
 
 def _silence_words(silence: Silence) -> str:
     by = f" by {silence.by}" if silence.by else ""
-    return f"silence {silence.id} on {silence.pattern}{by} until {silence.until:%Y-%m-%d %H:%M} UTC"
+    kind = "marked as expected, " if silence.expected else ""
+    return f"{kind}silence {silence.id} on {silence.pattern}{by} until {silence.until:%Y-%m-%d %H:%M} UTC"
 
 
 def _channels(routes: Iterable[Route], alert: Alert) -> list[str]:

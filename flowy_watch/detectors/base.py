@@ -1,7 +1,7 @@
 """What a detector is given and what it promises."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol
 
@@ -43,10 +43,14 @@ class View:
     false_alarms_per_month: float = 4.0
     """How many people accept, over all keys together; the workspace's calibration makes a threshold of it."""
 
+    dismissed: Mapping[str, int] = field(default_factory=dict)
+    """By key id: how many of its alerts were lately called no anomaly; each halves its share of false alarms."""
+
     def threshold(self, history: History) -> float:
         """The surprise (see `core.surprise`) from which this key's spend is told."""
         latest = history.latest
         sensitivity = self.rules_of(latest.key_id, latest.name).sensitivity
+        sensitivity /= 2.0 ** min(self.dismissed.get(latest.key_id, 0), 10)
         return self.workspace.calibration.threshold(self.false_alarms_per_month * sensitivity)
 
 

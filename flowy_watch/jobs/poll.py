@@ -20,6 +20,7 @@ from flowy_watch.store.usage import FAILED, GOOD, PARTIAL
 
 _TOLERATED = timedelta(minutes=5)  # between the source's clock and ours
 _MISSING_SHARE = 0.2
+_LENIENT_FOR = timedelta(weeks=5)  # after somebody called an alert no anomaly
 
 log = structlog.get_logger()
 
@@ -144,7 +145,16 @@ class PollJob:
         listed = [watch.histories[s.key_id] for s in pulled.reading.snapshots]
         health = work.usage.health(tolerance=_TOLERATED)
         rules = self._rules
-        return View(now, listed, watch.workspace, health, rules.rules_of, new_keys, rules.false_alarms_per_month)
+        return View(
+            now,
+            listed,
+            watch.workspace,
+            health,
+            rules.rules_of,
+            new_keys,
+            rules.false_alarms_per_month,
+            work.alerts.dismissals(now - _LENIENT_FOR),
+        )
 
     def _tell(self, work: Work, transitions: Iterable[Transition], seen: Iterable[Alert], now: datetime) -> int:
         planned = plan(

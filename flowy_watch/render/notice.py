@@ -93,7 +93,7 @@ def said_of_key(finding: Finding) -> str:
 
 
 def mood_of(notification: Notification) -> Mood:
-    if notification.change in (Change.RESOLVED, Change.ACKNOWLEDGED, Change.EXPECTED):
+    if notification.change.ends or notification.change in (Change.ACKNOWLEDGED, Change.EXPECTED):
         return Mood.CALM
     severities = {Severity.CRITICAL: Mood.CRITICAL, Severity.WARNING: Mood.WARNING}
     return severities.get(notification.alert.finding.severity, Mood.INFO)
@@ -110,6 +110,7 @@ def first_line(notification: Notification) -> str:
         Change.ESCALATED: f"{word}, now worse:",
         Change.REPEATED: f"STILL {word}:",
         Change.RESOLVED: "Resolved:",
+        Change.DISMISSED: "No anomaly:",
         Change.ACKNOWLEDGED: f"Acknowledged{by}:",
         Change.EXPECTED: f"Marked as expected{by}:",
     }

@@ -71,7 +71,7 @@ class Renderer:
         """The words without their dialect."""
         alert, when = notification.alert, When(self._reader.timezone, notification.created_at)
         parts: tuple[Part, ...]
-        if notification.change is Change.RESOLVED:
+        if notification.change.ends:
             parts = (ended(alert, when),)
         elif notification.change in (Change.ACKNOWLEDGED, Change.EXPECTED):
             parts = (taken_on(notification, when),)

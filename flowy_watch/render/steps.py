@@ -2,6 +2,7 @@
 
 from flowy_watch.core.alert import Alert
 from flowy_watch.core.finding import Finding
+from flowy_watch.core.silence import EXPECTABLE
 from flowy_watch.core.usage import CREDIT, next_reset
 from flowy_watch.core.words import credit_words
 from flowy_watch.render.notice import Part, Reader, Role, name_of, tail_of
@@ -35,7 +36,8 @@ def _decision(alert: Alert, question: str, *, expect: When | None = None) -> Par
     lines = [line(bold(question), " ", code(f"flowy-watch ack {alert.id}"))]
     if expect and (key := argument(alert.finding.key_name, alert.finding.key_id or "")):
         until = alert.finding.stakes.resets_at if alert.finding.stakes else next_reset(expect.now)
-        lines.append(line("or until the reset: ", code(f"flowy-watch silence {key} --until {until:%Y-%m-%dT%H:%MZ}")))
+        verb = "expect" if alert.finding.kind in EXPECTABLE else "silence"
+        lines.append(line("or until the reset: ", code(f"flowy-watch {verb} {key} --until {until:%Y-%m-%dT%H:%MZ}")))
     return Part(Role.DECISION, tuple(lines))
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
-from flowy_watch.core.alert import Alert, Status, Transition
+from flowy_watch.core.alert import Alert, Change, Status, Transition
 from flowy_watch.core.silence import Silence
 from flowy_watch.store.codec import dump_finding, load_finding
 from flowy_watch.store.tables import AlertRow, SilenceRow, TransitionRow
@@ -71,6 +71,18 @@ class Alerts:
         query = select(_transitions).where(_transitions.c.alert_id == alert_id).order_by(_transitions.c.id)
         return list(self._connection.execute(query))
 
+    def dismissals(self, since: datetime) -> dict[str, int]:
+        """How many alerts of each key were called no anomaly, by key id."""
+        query = (
+            select(_alerts.c.key_id, func.count())
+            .join(_transitions, _transitions.c.alert_id == _alerts.c.id)
+            .where(
+                _transitions.c.change == Change.DISMISSED.value, _transitions.c.at > since, _alerts.c.key_id.isnot(None)
+            )
+            .group_by(_alerts.c.key_id)
+        )
+        return {row[0]: row[1] for row in self._connection.execute(query)}
+
     # ── silences ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def silences(self, at: datetime) -> list[Silence]:
@@ -87,6 +99,8 @@ class Alerts:
                 created_at=silence.created_at,
                 why=silence.why,
                 by=silence.by,
+                expected=silence.expected,
+                at_most_microcredits=silence.credits_at_most,
             )
         )
         assert row.inserted_primary_key is not None  # an insert of one row has one
@@ -153,4 +167,15 @@ def _transition_row(transition: Transition) -> dict[str, Any]:
 
 
 def _silence(row: Row[Any]) -> Silence:
-    return Silence(row.id, row.pattern, row.until, row.created_at, row.kind, row.why, row.by, row.ended_at)
+    return Silence(
+        row.id,
+        row.pattern,
+        row.until,
+        row.created_at,
+        row.kind,
+        row.why,
+        row.by,
+        row.ended_at,
+        row.expected,
+        row.at_most_microcredits,
+    )

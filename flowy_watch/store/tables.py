@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Text, text
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Text, false, text
 from sqlmodel import Field, SQLModel
 
 BIG = BigInteger().with_variant(Integer, "sqlite")
@@ -153,6 +153,8 @@ class SilenceRow(SQLModel, table=True):
     ended_by: str = Field(default="", sa_type=Text)
     why: str = Field(default="", sa_type=Text)
     by: str = Field(default="", sa_type=Text)
+    expected: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    at_most_microcredits: int | None = Field(default=None, sa_column=Column(BigInteger))
 
 
 class OutboxRow(SQLModel, table=True):

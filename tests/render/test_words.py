@@ -97,6 +97,7 @@ def test_a_reset_before_the_cap_is_said() -> None:
         (Change.ESCALATED, "CRITICAL, now worse: prod-render is"),
         (Change.REPEATED, "STILL CRITICAL: prod-render is"),
         (Change.RESOLVED, "Resolved: prod-render is"),
+        (Change.DISMISSED, "No anomaly: prod-render is"),
         (Change.ACKNOWLEDGED, "Acknowledged by ana: prod-render is"),
         (Change.EXPECTED, "Marked as expected by ana: prod-render is"),
     ],
