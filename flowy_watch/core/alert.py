@@ -15,12 +15,14 @@ class Status(StrEnum):
 
 
 class Change(StrEnum):
-    """What just happened to an alert; the first four come from polls, the others from people."""
+    """What just happened to an alert; the first five come from polls, the others from people."""
 
     OPENED = "opened"
     ESCALATED = "escalated"
     REPEATED = "repeated"
     RESOLVED = "resolved"
+    STOPPED = "stopped"
+    """Resolved because the key is revoked and quiet since."""
     ACKNOWLEDGED = "acknowledged"
     EXPECTED = "expected"
     DISMISSED = "dismissed"
@@ -28,7 +30,7 @@ class Change(StrEnum):
 
     @property
     def ends(self) -> bool:
-        return self in (Change.RESOLVED, Change.DISMISSED)
+        return self in (Change.RESOLVED, Change.STOPPED, Change.DISMISSED)
 
 
 class Ending(StrEnum):
@@ -99,6 +101,9 @@ class Transition:
 Evaluated = Callable[[Finding], bool]
 """Whether this poll could have seen the problem, had it still been there."""
 
+Stopped = Callable[[Finding], datetime | None]
+"""Since when the key is quiet, if a revoke is seen to hold (see `core.stop`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
@@ -108,13 +113,18 @@ class Reconciled:
 
 
 def reconcile(
-    unresolved: Iterable[Alert], findings: Iterable[Finding], *, evaluated: Evaluated, now: datetime
+    unresolved: Iterable[Alert],
+    findings: Iterable[Finding],
+    *,
+    evaluated: Evaluated,
+    stopped: Stopped = lambda _: None,
+    now: datetime,
 ) -> Reconciled:
     """Compare the unresolved alerts with what was found, and say what happened.
 
     A new fingerprint opens at its highest level; a higher level escalates, also through an acknowledgement; an
     alert that is not found again resolves after its kind's quiet time, but only if `evaluated` says that this poll
-    could have seen it: missing data never resolves anything.
+    could have seen it: missing data never resolves anything. A revoke that is seen to hold ends it at once.
     """
     worst = _worst_by_fingerprint(findings)
     transitions: list[Transition] = []
@@ -122,7 +132,11 @@ def reconcile(
     for alert in unresolved:
         finding = worst.pop(alert.fingerprint, None)
         if finding is None:
-            if evaluated(alert.finding) and _over(alert, now):
+            if evaluated(alert.finding) and (since := stopped(alert.finding)):
+                done = replace(alert, status=Status.RESOLVED, resolved_at=now)
+                why = f"revoked, and quiet since {since:%Y-%m-%d %H:%M} UTC"
+                transitions.append(Transition(done, Change.STOPPED, now, why=why))
+            elif evaluated(alert.finding) and _over(alert, now):
                 done = replace(alert, status=Status.RESOLVED, resolved_at=now)
                 transitions.append(Transition(done, Change.RESOLVED, now))
         elif finding.level > alert.level:

@@ -197,6 +197,11 @@ class History:
         return marks[0][1]
 
     @property
+    def stays_revoked(self) -> bool:
+        """Whether an earlier poll saw the key revoked too."""
+        return self.revoked_at is not None and self.latest.taken_at > self.revoked_at
+
+    @property
     def hour(self) -> int:
         return hour_number(self.latest.taken_at)
 

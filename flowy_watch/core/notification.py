@@ -94,7 +94,8 @@ def plan(
         alert, change = transition.alert, transition.change
         silence = _silenced(silences, alert, now)
         if change.ends:
-            tell(alert, change, withheld=_why_not_ended(alert, silence), quiet=_life(alert).ending is Ending.QUIET)
+            quiet = _life(alert).ending is Ending.QUIET and change is not Change.STOPPED
+            tell(alert, change, withheld=_why_not_ended(alert, change, silence), quiet=quiet, note=transition.why)
         elif silence:
             tell(alert, change, withheld=_silence_words(silence))
         else:
@@ -122,7 +123,8 @@ def _one_per_key(notifications: Iterable[Notification]) -> tuple[Notification, .
     first: dict[tuple[str, str], int] = {}
     for notification in notifications:
         place = notification.channel, notification.alert.finding.key_id or ""
-        if notification.withheld or notification.change.ends or not place[1]:
+        alone = notification.change.ends and notification.change is not Change.STOPPED
+        if notification.withheld or alone or not place[1]:
             out.append(notification)
         elif place not in first:
             first[place] = len(out)
@@ -138,10 +140,10 @@ def _life(alert: Alert) -> Life:
     return LIVES.get(alert.finding.kind, Life())
 
 
-def _why_not_ended(alert: Alert, silence: Silence | None) -> str:
+def _why_not_ended(alert: Alert, change: Change, silence: Silence | None) -> str:
     if not alert.told_level:
         return "it was never told, so its end is no news"
-    if _life(alert).ending is Ending.NONE:
+    if _life(alert).ending is Ending.NONE and change is not Change.STOPPED:
         return "it ended by the calendar, which is no news"
     return _silence_words(silence) if silence else ""
 

@@ -121,7 +121,9 @@ class Window:
         """Take in the window that ends with a finished hour; `whole` for one that does not overlap the last such."""
         actual, expected = seen
         self.expected += weight * expected
-        self.residual += weight * (actual - expected) ** 2
+        # An incident counts here, too, for no more than the cap: else one wild hour would be a burst for weeks.
+        most = (expected + _SOFTEN * max(self.burst, least)) * exp(_PEAK + _PEAK_CAP)
+        self.residual += weight * (min(actual, most) - expected) ** 2
         if self.stream == ODD_HOURS:
             return
         self._learn_peak(actual, expected, weight, max(self.burst, least))

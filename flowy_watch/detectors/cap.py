@@ -36,7 +36,7 @@ class CapDetector:
         for history in view.histories:
             latest = history.latest
             cap = latest.daily_cap
-            if cap and latest.spent * 100 >= cap * lowest:
+            if cap and latest.spent * 100 >= cap * lowest and not history.stays_revoked:
                 yield self._finding(history, view)
 
     def _finding(self, history: History, view: View) -> Finding:

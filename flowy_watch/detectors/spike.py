@@ -44,6 +44,8 @@ class SpikeDetector:
         least = self.least
         for history in view.histories:
             verdict = history.verdict
+            if history.revoked_at and history.stays_revoked:
+                continue  # use of it is told by `last_used`; what still runs may be charged
             if verdict is not None:
                 if verdict.excess * CREDIT >= least and verdict.surprise >= view.threshold(history):
                     yield self._spike(history, view, verdict)

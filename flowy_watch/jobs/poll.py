@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Lock
 
 import structlog
@@ -10,6 +11,7 @@ import structlog
 from flowy_watch.core.alert import Alert, Evaluated, Reconciled, Status, Transition, reconcile
 from flowy_watch.core.finding import Finding
 from flowy_watch.core.notification import Owners, Route, plan
+from flowy_watch.core.stop import quiet_since
 from flowy_watch.core.usage import Reading
 from flowy_watch.core.watch import Watch
 from flowy_watch.detectors import Detector, KeyRules, View
@@ -108,7 +110,8 @@ class PollJob:
         known = work.alerts.unresolved()
         unresolved = [_woken(alert, now) for alert in known]
         woken = {alert.id for alert, before in zip(unresolved, known, strict=True) if alert is not before}
-        result = reconcile(unresolved, findings, evaluated=_evaluated(pulled), now=now)
+        stopped = partial(quiet_since, histories=watch.histories)
+        result = reconcile(unresolved, findings, evaluated=_evaluated(pulled), stopped=stopped, now=now)
         transitions = work.alerts.record(result.transitions)
         unchanged = _unchanged(unresolved, result)
         unchanged = [replace(alert, told_level=0) if alert.id in woken else alert for alert in unchanged]

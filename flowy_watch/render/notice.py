@@ -110,6 +110,7 @@ def first_line(notification: Notification) -> str:
         Change.ESCALATED: f"{word}, now worse:",
         Change.REPEATED: f"STILL {word}:",
         Change.RESOLVED: "Resolved:",
+        Change.STOPPED: "Stopped:",
         Change.DISMISSED: "No anomaly:",
         Change.ACKNOWLEDGED: f"Acknowledged{by}:",
         Change.EXPECTED: f"Marked as expected{by}:",
@@ -217,7 +218,7 @@ def footer(alert: Alert, when: When, workspace: str) -> tuple[Line, ...]:
     )
 
 
-def ended(alert: Alert, when: When) -> Part:
+def ended(alert: Alert, when: When, note: str) -> Part:
     """Short and calm: when it began, when it ended, what it cost."""
     over_at = alert.resolved_at or alert.last_seen_at
     lasted = span_words(over_at - alert.opened_at)
@@ -225,6 +226,8 @@ def ended(alert: Alert, when: When) -> Part:
     if stakes := alert.finding.stakes:
         of_cap = f" of {credit_words(stakes.daily_cap)}" if stakes.daily_cap is not None else ""
         lines.append(line("Spent by then: ", bold(credit_words(stakes.spent_today)), f"{of_cap} credits that day."))
+    if note:
+        lines.append(line("The key is ", bold(shorten(visible(note), LONGEST_LINE)), "."))
     return Part(Role.VERDICT, tuple(lines))
 
 

@@ -72,7 +72,8 @@ class Renderer:
         alert, when = notification.alert, When(self._reader.timezone, notification.created_at)
         parts: tuple[Part, ...]
         if notification.change.ends:
-            parts = (ended(alert, when),)
+            note = notification.note if notification.change is Change.STOPPED else ""
+            parts = (ended(alert, when, note),)
         elif notification.change in (Change.ACKNOWLEDGED, Change.EXPECTED):
             parts = (taken_on(notification, when),)
         else:

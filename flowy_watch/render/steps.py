@@ -81,7 +81,7 @@ def _after(then: Line) -> Part:
     bullets = (
         line(
             bold("Is it stopped?"),
-            " flowy-watch checks with every poll: any use after the revoke is a critical alert.",
+            " Within two polls flowy-watch says whether the key is quiet; any use after that is a critical alert.",
         ),
         then,
         line(bold("Find the leak:"), " who had it, and where it lies: code, CI, browser, logs."),
