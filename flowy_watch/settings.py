@@ -694,7 +694,8 @@ deadline = "60s"                     # a whole poll with its retries
 # dormant_after = "30d"                         # unused for so long, any use is told; learned when not set
 # sensitivity = 0.1                             # a tenth of its share of false alarms
 
-# Each detector can be turned off with enabled = false: cap, spike, ramp, last_used, balance, safeguard, blind.
+# Each detector can be turned off with enabled = false: cap, spike, ramp, last_used, balance,
+# unattributed, safeguard, blind.
 [detectors.cap]
 levels = [80, 95, 100]               # per cent of the daily cap
 
@@ -710,6 +711,9 @@ in_flight = "15m"                    # runs started before a revoke may be charg
 [detectors.balance]
 floor_credits = 0.0                  # warn below this; 0: by share and runway alone
 runway = "3d"                        # warn when the balance lasts no longer
+
+[detectors.unattributed]
+least_credits = 500.0                # less than this in 24 hours is never told
 
 [detectors.safeguard]
 new_keys = true                      # tell of keys that appear

@@ -26,7 +26,7 @@ class Watch:
 
     def add(self, reading: Reading) -> frozenset[str]:
         """Take in a reading and return the ids never seen before. Readings must come in the order of time."""
-        at, moved, new = reading.taken_at, False, []
+        at, moved, new, spent = reading.taken_at, False, [], 0
         if self.taken_at is not None and self.taken_at.date() != at.date():
             self._close_day(self.taken_at)
         histories = self.histories
@@ -36,9 +36,13 @@ class Watch:
                 histories[snapshot.key_id] = History(snapshot)
                 new.append(snapshot.key_id)
                 moved = True
-            elif history.add(snapshot) or history.still_for is not None:
+                continue
+            spent_now = history.add(snapshot)
+            spent += spent_now
+            if spent_now or history.still_for is not None:
                 moved = True
         self._add_workspace(reading, moved=moved)
+        self.workspace.ledger.add(at, spent, reading.balance, whole=not new and not reading.skipped)
         self.taken_at = at
         return frozenset(new)
 

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from flowy_watch.core.calibration import Calibration
+from flowy_watch.core.ledger import Ledger
 from flowy_watch.core.usage import DAY, Microcredits, day_of, day_start
 
 _FULL_DAYS = 7
@@ -25,6 +26,7 @@ class WorkspaceHistory:
     longest_still: timedelta = timedelta(0)
     first_at: datetime | None = None
     calibration: Calibration = field(default_factory=Calibration)
+    ledger: Ledger = field(default_factory=Ledger)
 
     def add(self, at: datetime, total: Microcredits, balance: Microcredits | None, *, moved: bool) -> None:
         self.first_at = self.first_at or at
@@ -55,6 +57,7 @@ class WorkspaceHistory:
             "longest_still": self.longest_still.total_seconds(),
             "first_at": self.first_at and self.first_at.isoformat(),
             "calibration": self.calibration.dump(),
+            "ledger": self.ledger.dump(),
         }
 
     @classmethod
@@ -69,6 +72,7 @@ class WorkspaceHistory:
             longest_still=timedelta(seconds=state["longest_still"]),
             first_at=state["first_at"] and datetime.fromisoformat(state["first_at"]),
             calibration=Calibration.load(state["calibration"]),
+            ledger=Ledger.load(state["ledger"]),
         )
 
     @property

@@ -11,6 +11,7 @@ from flowy_watch.detectors.last_used import LastUsedDetector
 from flowy_watch.detectors.ramp import RampDetector
 from flowy_watch.detectors.safeguard import SafeguardDetector
 from flowy_watch.detectors.spike import SpikeDetector
+from flowy_watch.detectors.unattributed import UnattributedDetector
 
 DETECTORS: dict[str, Callable[[Any], Detector]] = {
     "cap": CapDetector,
@@ -18,6 +19,7 @@ DETECTORS: dict[str, Callable[[Any], Detector]] = {
     "ramp": RampDetector,
     "last_used": LastUsedDetector,
     "balance": BalanceDetector,
+    "unattributed": UnattributedDetector,
     "safeguard": SafeguardDetector,
     "blind": BlindDetector,
 }
