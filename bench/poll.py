@@ -24,6 +24,7 @@ from flowy_watch.core.baseline import Baseline, hour_number
 from flowy_watch.core.history import History
 from flowy_watch.core.usage import CREDIT, Reading, Snapshot
 from flowy_watch.core.watch import Watch
+from flowy_watch.daemon import look_for_garbage_rarely
 from flowy_watch.log import configure
 from flowy_watch.settings import parse
 from flowy_watch.store import Store
@@ -172,6 +173,7 @@ def measure(keys: int, folder: Path) -> None:
 
 def main() -> None:
     configure("error", "console", [])
+    look_for_garbage_rarely()  # as the daemon does
     with tempfile.TemporaryDirectory() as folder:
         for keys in [int(word) for word in sys.argv[1:]] or [50, 1000, 10_000]:
             measure(keys, Path(folder))

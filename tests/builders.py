@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 from flowy_watch.core.alert import Alert, Change, Status, Transition, reconcile
@@ -52,6 +53,19 @@ def ordinary(days: float = 21, *, per_hour: float = 100, until: datetime = NOON)
     for hour in range(end - round(days * 24), end):
         baseline.learn(hour, per_hour)
     return baseline
+
+
+def learned(spends: Callable[[int], float], days: float = 28, *, until: datetime = NOON) -> Baseline:
+    """A baseline that watched `spends`, by hour number, in every hour of the days before `until`."""
+    baseline, end = Baseline(), hour_number(until)
+    for hour in range(end - round(days * 24), end):
+        baseline.learn(hour, spends(hour))
+    return baseline
+
+
+def bursts(mean: float = 100, *, seed: int = 1) -> Callable[[int], float]:
+    """Spend per hour with half its mean as deviation; each hour's is its own, whatever was asked before."""
+    return lambda hour: Random(seed * 1_000_003 + hour).gammavariate(4, mean / 4)
 
 
 def workspace(*balances: float, at: datetime = NOON, per_day: Sequence[float] = ()) -> WorkspaceHistory:

@@ -66,6 +66,7 @@ class Baseline:
         "_still",
         "_weight",
         "hours",
+        "judges",
         "last_hour",
         "room",
         "since_hour",
@@ -85,6 +86,8 @@ class Baseline:
         self._opened = 0
         self._expected = self._expected_active = 0.0
         self._still = False
+        self.judges = False
+        """Whether it has anything to hold spend against: enough was watched, and a use in it is a day old."""
         self.room = inf
         """Credits that may be spent in the hour last judged before any window could be surprised."""
 
@@ -92,11 +95,6 @@ class Baseline:
     def known(self) -> bool:
         """Whether enough has been watched to call anything usual or not."""
         return self._known >= FEWEST_HOURS
-
-    @property
-    def judges(self) -> bool:
-        """Whether it has anything to hold spend against: the key has been watched for long enough, and was used."""
-        return self.known and bool(self.windows)
 
     @property
     def mean(self) -> float:
@@ -117,10 +115,13 @@ class Baseline:
         self._mean += (spent - self._mean) / min(self._known, WEEK)
         self._month_mean += (spent - self._month_mean) / min(self._known, 4 * WEEK)
         self._active_mean += ((spent > 0) - self._active_mean) / min(self._known, WEEK)
-        if self._month_mean <= 0:
-            return  # never used: there is nothing to stray from
-        self._remember(hour, spent)
-        self._teach(hour)
+        if self._month_mean > 0:  # else never used: there is nothing to stray from
+            self._remember(hour, spent)
+            self._teach(hour)
+        self.judges = self._can_judge()
+
+    def _can_judge(self) -> bool:
+        return self.known and bool(self.windows) and self.windows[0].uses > 0
 
     def _remember(self, hour: int, spent: float) -> None:
         still = self._still
@@ -175,7 +176,7 @@ class Baseline:
         To be asked when a poll saw spend: `part` of `hour` has gone by, `spent` was spent in it, and `last_hour` in
         the sixty minutes up to now, in credits.
         """
-        if not self.known or not self.windows:
+        if not self.judges:
             self.room = inf
             return None, None
         self._open(hour)
@@ -190,7 +191,7 @@ class Baseline:
                 break  # spend at still times is judged while it happens
             before = self._seen(window, hour - 1)
             if window.stream == ODD_HOURS:
-                seen = Seen(before.actual + 1, before.expected + self._expected_active)
+                seen = Seen(before.actual + (spent > 0), before.expected + self._expected_active)
             elif window.hours == 1 and window.stream == SPENT and self.last_hour == hour - 1:
                 seen = Seen(last_hour, expected + (1 - part) * before.expected)
             else:
@@ -205,7 +206,7 @@ class Baseline:
     def judge_gap(self, start: float, end: float, spent: float) -> Verdict | None:
         """The same for what was spent while nobody watched, between two moments in seconds since 1970."""
         first, last = int(start) // 3600, int(end) // 3600
-        if not self.known or not self.windows or last - first >= LONGEST:
+        if not self.judges or last - first >= LONGEST:
             return None
         expected = 0.0
         for hour in range(first, last + 1):
@@ -218,7 +219,7 @@ class Baseline:
     def _find_room(self, hour: int) -> float:
         """Most polls spend less, and need not be judged."""
         if self._still:
-            return 0.0
+            return -1.0  # what was spent up to the full hour is judged even before this hour has any
         room = inf
         for window in self.windows:
             if window.stream != SPENT:
@@ -307,6 +308,7 @@ class Baseline:
                 Window(stream, hours, numbers[8 + n * size : 8 + (n + 1) * size])
                 for n, (stream, hours) in enumerate(WINDOWS)
             )
+        baseline.judges = baseline._can_judge()
         return baseline
 
 

@@ -7,9 +7,12 @@ from typing import Any
 
 from flowy_watch.core.baseline import Baseline, hour_number
 from flowy_watch.core.surprise import Verdict
-from flowy_watch.core.usage import CREDIT, KeyStatus, Microcredits, Snapshot, day_of, day_start
+from flowy_watch.core.usage import CREDIT, DAY, KeyStatus, Microcredits, Snapshot, day_of, day_start
 
 _PEAK_DAYS = 4
+_SURPRISING = 3.75  # a day's highest surprise from here on is remembered
+_REMEMBERED = 35  # days
+_USED_TO, _MOST_USED_TO = 0.75, 3  # what each takes off the next surprises, and of how many at most
 _MARK_EVERY = 150.0  # seconds; closer polls need no mark of their own
 _MARKS_FOR = 2.6 * 3600.0
 _HOUR = timedelta(hours=1)
@@ -28,8 +31,10 @@ class History:
         "_day_end",
         "_day_high",
         "_hour",
+        "_hour_end",
         "_hour_from",
         "_hour_spent",
+        "_mark_from",
         "_marks",
         "_room",
         "_seconds",
@@ -42,8 +47,11 @@ class History:
         "moved_at",
         "peaks",
         "previous",
+        "rested",
+        "rests",
         "revoked_at",
         "still_for",
+        "surprising_days",
         "total",
         "verdict",
     )
@@ -63,6 +71,9 @@ class History:
         """How long the key had lain still when this poll saw it move; None when it did not move."""
         self.longest_still = timedelta(0)
         """The longest that the key is known to have lain still before it moved, this last time apart."""
+        self.rests = 0
+        """How often it lay still for a day or longer, this last time apart, and for how long together."""
+        self.rested = timedelta(0)
         self.verdict: Verdict | None = None
         """How surprising this poll's spend is beside the baseline; None when it is not."""
         self.drift: Verdict | None = None
@@ -71,9 +82,13 @@ class History:
         """The highest surprise of a verdict on each of the last four UTC days, today's last."""
         self.drift_peak = 0.0
         """The highest surprise of a drift today."""
+        self.surprising_days: list[int] = []
+        """Days, since 1970, on which the key was surprising: one that often is must be more so to be told."""
         seconds = snapshot.taken_at.timestamp()
         self._marks: deque[tuple[float, Microcredits]] = deque([(seconds, 0)])
+        self._mark_from = seconds + _MARK_EVERY
         self._hour = int(seconds) // 3600
+        self._hour_end = _hour_end(self._hour)
         self._hour_spent = 0.0
         self._hour_from = seconds  # the first hour was not seen from its start
         self._seconds = seconds
@@ -85,13 +100,17 @@ class History:
             self.total = snapshot.spent  # all of it was spent since: it is seen as if we had watched from the start
             self._marks = deque([(born.timestamp(), 0), (seconds, self.total)])
 
-    def add(self, snapshot: Snapshot) -> Microcredits:
+    def add(self, snapshot: Snapshot, seconds: float | None = None) -> Microcredits:
         """Take in the next snapshot and return the spend seen since the one before.
 
-        A counter that went back within a day counts again from its highest: a figure that drops out for a poll is no
-        spend. Over midnight only what the new day shows is counted, since the rest of the old one was not seen.
+        `seconds` is its `taken_at` since 1970, for a caller that has it. A counter that went back within a day counts
+        again from its highest: a figure that drops out for a poll is no spend. Over midnight only what the new day
+        shows is counted, since the rest of the old one was not seen.
         """
-        before, counter, seconds = self.latest, snapshot.spent, snapshot.taken_at.timestamp()
+        # One long body, and each figure read once: this runs 10,000 times in every poll.
+        if seconds is None:
+            seconds = snapshot.taken_at.timestamp()
+        before, counter = self.latest, snapshot.spent
         if seconds >= self._day_end:
             self._day_end = _day_end(seconds)
             spent = self._day_high = counter
@@ -100,25 +119,43 @@ class History:
             self._day_high = counter
         else:
             spent = 0
-        self.previous, self.latest = before, snapshot
         self.total += spent
-        self._note_use(snapshot, spent)
+        self.previous, self.latest = before, snapshot
+        still_for = self.still_for
+        if still_for is not None:
+            if still_for > self.longest_still or still_for >= DAY:
+                self._note_rest(still_for)
+            self.still_for = None
+        used_at = snapshot.last_used_at
+        moved_at = self.moved_at
+        if used_at is None:
+            if spent:
+                self.still_for = max(snapshot.taken_at - moved_at, timedelta(0))
+                self.moved_at = max(snapshot.taken_at, moved_at)
+        elif used_at > moved_at:  # not only later than before: a source may drop it for a poll
+            self.still_for = used_at - moved_at
+            self.moved_at = used_at
         if snapshot.status is not before.status:
             self.revoked_at = snapshot.taken_at if snapshot.status is KeyStatus.REVOKED else None
         self.verdict = self.drift = None
         start, self._seconds = self._seconds, seconds
-        if seconds < 3600.0 * (self._hour + 1) and seconds - start <= _LONGEST_GAP:
-            self._hour_spent += spent / CREDIT
+        if seconds < self._hour_end and seconds - start <= _LONGEST_GAP:
+            if spent:
+                self._hour_spent += spent / CREDIT
         else:
             self._learn(start, seconds, spent / CREDIT)
-        marks = self._marks
-        if seconds - marks[-1][0] >= _MARK_EVERY:
-            marks.append((seconds, self.total))
-            while marks[1][0] <= seconds - _MARKS_FOR:
-                marks.popleft()
+        if seconds >= self._mark_from:
+            self._mark(seconds)
         if spent and (self._hour_spent > self._room or self.verdict):
             self._judge(seconds)
         return spent
+
+    def _mark(self, seconds: float) -> None:
+        marks = self._marks
+        marks.append((seconds, self.total))
+        self._mark_from = seconds + _MARK_EVERY
+        while marks[1][0] <= seconds - _MARKS_FOR:
+            marks.popleft()
 
     def _judge(self, seconds: float) -> None:
         if self.verdict is None:  # else the gap that this poll closed has been judged
@@ -128,31 +165,35 @@ class History:
             part = (seconds - watched_from) / 3600
             self.verdict, self.drift = self.baseline.judge(self._hour, part, self._hour_spent, last_hour)
             self._room = self.baseline.room
+        if self.surprising_days and (self.verdict or self.drift):
+            used_to = _USED_TO * min(self._surprised_lately(int(seconds) // 86400), _MOST_USED_TO)
+            self.verdict = self.verdict and self.verdict.less(used_to)
+            self.drift = self.drift and self.drift.less(used_to)
         if self.verdict and self.verdict.surprise > self.peaks[-1]:
             self.peaks[-1] = self.verdict.surprise
         if self.drift and self.drift.surprise > self.drift_peak:
             self.drift_peak = self.drift.surprise
 
-    def close_day(self) -> float:
-        """End the UTC day: return its highest surprise and begin the next."""
+    def _surprised_lately(self, today: int) -> int:
+        """On how many of the last five weeks' days the key was surprising; what began yesterday may still go on."""
+        return sum(today - _REMEMBERED < day < today - 1 for day in self.surprising_days)
+
+    def close_day(self, day: int) -> float:
+        """End a UTC day (counted in days since 1970): return its highest surprise and begin the next."""
         highest = max(self.peaks[-1], self.drift_peak)
+        days = self.surprising_days
+        if highest >= _SURPRISING and (not days or day > days[-1] + 1):
+            self.surprising_days = [*days, day][-_MOST_USED_TO - 1 :]
         self.peaks = [*self.peaks[1:], 0.0]
         self.drift_peak = 0.0
         return highest
 
-    def _note_use(self, now: Snapshot, spent: Microcredits) -> None:
-        if self.still_for is not None:
-            if self.still_for > self.longest_still:
-                self.longest_still = self.still_for
-            self.still_for = None
-        used_at = now.last_used_at
-        if used_at is None:
-            if spent:
-                self.still_for = max(now.taken_at - self.moved_at, timedelta(0))
-                self.moved_at = max(now.taken_at, self.moved_at)
-        elif used_at > self.moved_at:  # not only later than before: a source may drop it for a poll
-            self.still_for = used_at - self.moved_at
-            self.moved_at = used_at
+    def _note_rest(self, rest: timedelta) -> None:
+        if rest > self.longest_still:
+            self.longest_still = rest
+        if rest >= DAY:
+            self.rests += 1
+            self.rested += rest
 
     def _learn(self, start: float, end: float, spent: float) -> None:
         """Give the spend between two polls to the hours it fell in, evenly; finished hours go to the baseline."""
@@ -161,6 +202,7 @@ class History:
             midnight = int(end) // 86400 * 86400.0
             self.verdict = self.baseline.judge_gap(max(start, midnight), end, spent)
             self._hour, self._hour_spent, self._hour_from = int(end) // 3600, 0.0, end
+            self._hour_end = _hour_end(self._hour)
             return
         last = int(end) // 3600
         while self._hour < last:
@@ -171,6 +213,7 @@ class History:
             start, spent = boundary, spent - share
             self._hour, self._hour_spent, self._hour_from = self._hour + 1, 0.0, boundary
         self._hour_spent += spent
+        self._hour_end = _hour_end(self._hour)
 
     def spent_within(self, span: timedelta) -> Microcredits:
         """Spend seen in the last `span` (at most two and a half hours), by straight lines between polls."""
@@ -216,9 +259,17 @@ class History:
             "marks": list(self._marks),
             "hour": [self._hour, self._hour_spent, self._hour_from],
             "peaks": [*self.peaks, self.drift_peak],
-            "longest_still": max(self.longest_still, self.still_for or timedelta(0)).total_seconds(),
+            "surprising_days": self.surprising_days,
+            "rests": self._rests(),
             "day_high": self._day_high,
         }
+
+    def _rests(self) -> list[float]:
+        """Longest, number and sum of rests as the next poll will know them: the last one counted."""
+        last = self.still_for or timedelta(0)
+        counts = last >= DAY
+        rested = self.rested + last if counts else self.rested
+        return [max(self.longest_still, last).total_seconds(), self.rests + counts, rested.total_seconds()]
 
     @classmethod
     def load(cls, state: dict[str, Any], baseline: Baseline) -> "History":
@@ -242,11 +293,19 @@ class History:
         history.revoked_at = state["revoked_at"] and datetime.fromisoformat(state["revoked_at"])
         history.total = state["total"]
         history._marks = deque((at, total) for at, total in state["marks"])
+        history._mark_from = history._marks[-1][0] + _MARK_EVERY
         history._hour, history._hour_spent, history._hour_from = state["hour"]
+        history._hour_end = _hour_end(history._hour)
         *history.peaks, history.drift_peak = state["peaks"]
-        history.longest_still = timedelta(seconds=state["longest_still"])
+        history.surprising_days = state["surprising_days"]
+        longest, history.rests, rested = state["rests"]
+        history.longest_still, history.rested = timedelta(seconds=longest), timedelta(seconds=rested)
         history._day_high = state["day_high"]
         return history
+
+
+def _hour_end(hour: int) -> float:
+    return 3600.0 * (hour + 1)
 
 
 def _day_end(seconds: float) -> float:

@@ -33,7 +33,8 @@ LONGEST = 72
 TOLD_FROM = 2.5
 """No surprise below this is ever told or counted; a threshold cannot be lower."""
 
-_MOST = 12.0  # beyond it no model is to be believed
+_MOST = 12.0  # beyond it no model is believed
+_MOST_TAIL = 7.0  # nor the first, which knows no flashes, beyond this but for the longest window
 _SOFTEN = 0.25  # of a burst, added to actual and expected alike: a ratio of small numbers says little
 _PEAK = 0.7  # the log ratio above which an excess is a peak: twice the expected
 _PEAK_CAP = 2.0  # an excess counts for no more than this when the tail is fitted: an incident must not become normal
@@ -64,6 +65,11 @@ class Verdict(NamedTuple):
     def excess(self) -> float:
         """Credits beyond the expected; for activity there are none to tell: enough for any floor."""
         return inf if self.stream == ODD_HOURS else self.actual - self.expected
+
+    def less(self, amount: float) -> "Verdict | None":
+        """The same, less surprising; None when hardly any is left."""
+        left = self.surprise - amount
+        return self._replace(surprise=left) if left >= TOLD_FROM else None
 
 
 class Window:
@@ -189,7 +195,8 @@ class Window:
             bursts = max(self.expected / weight / self.hours / burst, 0.5) + (2 if self.stream else 0)
             evidence = bursts if self.stream else bursts + 1
             tail = beta_prime_surprise(max(expected / burst, 1e-6), evidence, actual / (burst * bursts))
-            surprise = (min(tail, _MOST) + min(self._peak_surprise(actual, expected, weight, burst), _MOST)) / 2
+            most = _MOST_TAIL if self.hours < LONGEST else _MOST
+            surprise = (min(tail, most) + min(self._peak_surprise(actual, expected, weight, burst), _MOST)) / 2
             if few:
                 surprise = min(surprise, tail, self._rarity(actual, weight, still=still) + _DOUBT)
         if surprise < TOLD_FROM:

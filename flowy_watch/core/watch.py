@@ -21,15 +21,17 @@ class Watch:
         self.workspace = WorkspaceHistory()
         self.taken_at: datetime | None = None
         """The latest reading."""
+        self.renamed: list[Snapshot] = []
+        """Those of the latest reading whose key had another name before."""
         self.listed_before = False
         """Whether a live poll has listed this workspace's keys: only then is an unknown key a new key."""
 
     def add(self, reading: Reading) -> frozenset[str]:
         """Take in a reading and return the ids never seen before. Readings must come in the order of time."""
-        at, moved, new, spent = reading.taken_at, False, [], 0
+        at, moved, new, renamed, spent = reading.taken_at, False, [], [], 0
         if self.taken_at is not None and self.taken_at.date() != at.date():
             self._close_day(self.taken_at)
-        histories = self.histories
+        histories, seconds = self.histories, at.timestamp()
         for snapshot in reading.snapshots:
             history = histories.get(snapshot.key_id)
             if history is None:
@@ -37,31 +39,32 @@ class Watch:
                 new.append(snapshot.key_id)
                 moved = True
                 continue
-            spent_now = history.add(snapshot)
+            if snapshot.name != history.latest.name:
+                renamed.append(snapshot)
+            spent_now = history.add(snapshot, seconds)
             spent += spent_now
             if spent_now or history.still_for is not None:
                 moved = True
         self._add_workspace(reading, moved=moved)
         self.workspace.ledger.add(at, spent, reading.balance, whole=not new and not reading.skipped)
-        self.taken_at = at
+        self.taken_at, self.renamed = at, renamed
         return frozenset(new)
 
     def _close_day(self, latest: datetime) -> None:
         """What each key's most surprising moment of the day was goes into the calibration."""
-        highest = {}
+        highest, day = {}, int(latest.timestamp()) // 86400
         for key_id, history in self.histories.items():
-            peak = history.close_day()
+            peak = history.close_day(day)
             if history.baseline.judges and latest - history.latest.taken_at < _FORGET_AFTER:
                 highest[key_id] = peak
-        self.workspace.calibration.close_day(int(latest.timestamp()) // 86400, highest)
+        self.workspace.calibration.close_day(day, highest)
 
     def _add_workspace(self, reading: Reading, *, moved: bool) -> None:
-        today = day_of(reading.taken_at)
-        total = sum(
-            history.latest.spent
-            for history in self.histories.values()
-            if history.latest.taken_at is reading.taken_at or day_of(history.latest.taken_at) == today
-        )
+        total = sum([snapshot.spent for snapshot in reading.snapshots])
+        if len(self.histories) > len(reading.snapshots):
+            listed, today = {snapshot.key_id for snapshot in reading.snapshots}, day_of(reading.taken_at)
+            others = [history.latest for key_id, history in self.histories.items() if key_id not in listed]
+            total += sum(latest.spent for latest in others if day_of(latest.taken_at) == today)
         self.workspace.add(reading.taken_at, total, reading.balance, moved=moved)
 
     def believable(self, reading: Reading) -> tuple[tuple[Snapshot, ...], tuple[Skipped, ...]]:
@@ -81,6 +84,8 @@ class Watch:
     def missing(self, listed: Iterable[Snapshot], at: datetime) -> list[str]:
         """Ids of keys seen within the last 24 hours that a list should still hold and does not."""
         ids = {snapshot.key_id for snapshot in listed}
+        if self.histories.keys() <= ids:
+            return []
         return [
             key_id
             for key_id, history in self.histories.items()

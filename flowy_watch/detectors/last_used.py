@@ -7,12 +7,15 @@ from typing import ClassVar
 
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.history import History
-from flowy_watch.core.usage import KeyStatus
+from flowy_watch.core.usage import DAY, KeyStatus
 from flowy_watch.core.words import credit_words, span_words
 from flowy_watch.detectors.base import KeyRules, View, about_key
 
 _KIND = "last_used"
+_REVOKED = KeyStatus.REVOKED  # Python 3.11 looks up a member of an enum by a descriptor written in Python
 _LEARNED_REST = timedelta(days=21)
+_FEWEST_RESTS = 2
+_ONE_IN = 400.0  # rests, for each false alarm a month that is accepted; at least a quarter of that
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +33,19 @@ class LastUsedDetector:
         self.config = config
 
     def examine(self, view: View) -> Iterator[Finding]:
+        rules_of = view.rules_of
         for history in view.histories:
-            if history.still_for is None or history.previous is None:
+            still_for, before, latest = history.still_for, history.previous, history.latest
+            if still_for is None or before is None:
                 continue
-            rules = view.rules_of(history.latest.key_id, history.latest.name)
-            if history.still_for < (rules.dormant_after or _LEARNED_REST) and (
-                not rules.hours and history.latest.status is not KeyStatus.REVOKED
-            ):
+            rules = rules_of(latest.key_id, latest.name)
+            if still_for < (rules.dormant_after or _LEARNED_REST) and not rules.hours and latest.status is not _REVOKED:
                 continue  # most keys, most of the time
-            if history.previous.status is KeyStatus.REVOKED and history.latest.status is KeyStatus.REVOKED:
+            if before.status is _REVOKED and latest.status is _REVOKED:
                 if finding := self._after_revoke(history, view):
                     yield finding
                 continue
-            if history.still_for >= (dormant_after := _dormant_after(history, rules)):
+            if still_for >= (dormant_after := _dormant_after(history, rules, view)):
                 yield _woke(history, view, dormant_after)
             if rules.hours and not rules.hours.cover(history.moved_at):
                 yield _odd_hours(history, view, rules)
@@ -69,9 +72,20 @@ class LastUsedDetector:
         )
 
 
-def _dormant_after(history: History, rules: KeyRules) -> timedelta:
-    """As configured; else three weeks, or twice the longest rest this key has been seen to take before."""
-    return rules.dormant_after or max(_LEARNED_REST, 2 * history.longest_still)
+def _dormant_after(history: History, rules: KeyRules, view: View) -> timedelta:
+    """As configured; else three weeks, twice its longest rest, and what few of its rests would exceed.
+
+    Rests of a day or longer are taken as exponential with a rate known from those seen; the predictive tail of that is
+    (1 + rest / rested) ** -(rests + 1), with a day to start from.
+    """
+    if rules.dormant_after:
+        return rules.dormant_after
+    learned = max(_LEARNED_REST, 2 * history.longest_still)
+    if history.rests < _FEWEST_RESTS:
+        return learned
+    one_in = max(_ONE_IN / view.false_alarms_per_month, _ONE_IN / 4)
+    times: float = one_in ** (1 / (history.rests + 1)) - 1
+    return max(learned, (history.rested + DAY) * times)
 
 
 def _woke(history: History, view: View, dormant_after: timedelta) -> Finding:

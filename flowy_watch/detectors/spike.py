@@ -44,16 +44,14 @@ class SpikeDetector:
         least = self.least
         for history in view.histories:
             verdict = history.verdict
+            if verdict is None and history.baseline.judges:
+                continue  # most keys, most of the time
             if history.revoked_at and history.stays_revoked:
                 continue  # use of it is told by `last_used`; what still runs may be charged
             if verdict is not None:
                 if verdict.excess * CREDIT >= least and verdict.surprise >= view.threshold(history):
                     yield self._spike(history, view, verdict)
-            elif (
-                (history.latest.spent >= least or view.now.hour < 2)
-                and not history.baseline.judges
-                and (finding := self._new_key(history, view))
-            ):
+            elif (history.latest.spent >= least or view.now.hour < 2) and (finding := self._new_key(history, view)):
                 yield finding
 
     def _spike(self, history: History, view: View, verdict: Verdict) -> Finding:

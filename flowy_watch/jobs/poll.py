@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from threading import Lock
 
 import structlog
@@ -133,9 +133,9 @@ class PollJob:
         if pulled.outcome == FAILED:
             return frozenset()
         before = watch.taken_at
-        work.usage.rename(s for s in reading.snapshots if _renamed(watch, s.key_id, s.name))
         work.usage.add_snapshots(poll_id, reading, self._numbers)
         known, new = watch.listed_before, watch.add(reading)
+        work.usage.rename(watch.renamed)
         if pulled.outcome == GOOD:
             watch.listed_before = True
         if before is None or before.replace(minute=0, second=0, microsecond=0) != reading.taken_at.replace(
@@ -196,13 +196,13 @@ def _judge(watch: Watch, pulled: _Pulled) -> _Pulled:
 
 def _evaluated(pulled: _Pulled) -> Evaluated:
     """What this poll could have seen: blindness always, a key when it was listed, the balance when it was told."""
-    listed = {snapshot.key_id for snapshot in pulled.reading.snapshots}
+    listed = cache(lambda: {snapshot.key_id for snapshot in pulled.reading.snapshots})  # most polls never ask
     balance = pulled.reading.balance is not None
 
     def could_see(finding: Finding) -> bool:
         if finding.kind == "blind":
             return True
-        return finding.key_id in listed if finding.key_id else balance
+        return finding.key_id in listed() if finding.key_id else balance
 
     return could_see
 
@@ -219,11 +219,6 @@ def _woken(alert: Alert, now: datetime) -> Alert:
     if alert.status is Status.ACKNOWLEDGED and alert.acknowledged_until and alert.acknowledged_until <= now:
         return replace(alert, status=Status.OPEN, acknowledged_until=None)
     return alert
-
-
-def _renamed(watch: Watch, key_id: str, name: str) -> bool:
-    history = watch.histories.get(key_id)
-    return history is not None and history.latest.name != name
 
 
 def _tell_log(polled: Polled) -> None:

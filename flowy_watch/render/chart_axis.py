@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import floor, isfinite, log10
+from math import ceil, floor, isfinite, log10
 
 from flowy_watch.core.usage import DAY, day_of, day_start
 
 _STEPS = (1, 2, 2.5, 5, 10)
 _HOURS = (1, 2, 3, 6, 12)
 _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_LEAST = 1e-6  # a micro-credit
 _WORDS_FROM = 100_000  # below it a figure is written out
 
 
@@ -22,7 +23,7 @@ class Tick:
 
 def amount_ticks(highest: float, *, most: int = 5) -> list[float]:
     """Round amounts from 0 up to at least `highest`, at most `most` steps apart."""
-    if not isfinite(highest) or highest <= 0:
+    if not isfinite(highest) or highest < _LEAST:
         return [0.0, 1.0]
     power = 10.0 ** floor(log10(highest / most))
     step = next(power * times for times in _STEPS if power * times * most >= highest * (1 - 1e-9))
@@ -42,12 +43,12 @@ def amount_words(amount: float) -> str:
     return f"{amount:.4g}"
 
 
-def time_ticks(start: datetime, end: datetime, *, most: int) -> list[Tick]:
+def time_ticks(start: datetime, end: datetime, *, most: float) -> list[Tick]:
     """00:00 UTC of each day with its name on at most `most` of them; within two days, round hours."""
     span = end - start
     if span <= 2 * DAY:
         return list(_hours(start, end, most))
-    every = max(-(-(span // DAY + 1) // most), 1)
+    every = max(ceil(span / DAY / most), 1)
     if every > 1:
         every = next((n for n in (2, 7, 14, 28, 91, 364) if n >= every), every)
     return list(_days(start, end, every))
@@ -65,7 +66,7 @@ def _days(start: datetime, end: datetime, every: int) -> Iterator[Tick]:
         day += DAY
 
 
-def _hours(start: datetime, end: datetime, most: int) -> Iterator[Tick]:
+def _hours(start: datetime, end: datetime, most: float) -> Iterator[Tick]:
     span = (end - start) / timedelta(hours=1)
     every = next((n for n in _HOURS if n * most >= span), 24)
     at = start.replace(minute=0, second=0, microsecond=0)

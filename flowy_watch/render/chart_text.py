@@ -15,10 +15,10 @@ def text_width(text: str, size: float) -> float:
 
 def _advance(c: str) -> float:
     if c in _NARROW:
-        return 0.34
+        return 0.31
     if c in _WIDE or unicodedata.east_asian_width(c) in "WF":
         return 1.0
-    return 0.66 if c.isupper() else 0.58
+    return 0.66 if c.isupper() else 0.56
 
 
 def safe(text: str) -> str:
@@ -28,7 +28,8 @@ def safe(text: str) -> str:
 
 def lines_of(text: str, size: float, width: float, *, most: int) -> list[str]:
     """`text` in at most `most` lines that fit; what does not is cut, and the cut is shown."""
-    lines, rest = [], visible(text)
+    lines: list[str] = []
+    rest = visible(text)
     while rest and len(lines) < most:
         line, rest = _cut(rest, size, width)
         lines.append(line)

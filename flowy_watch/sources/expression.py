@@ -1,7 +1,9 @@
 """One JMESPath expression, compiled once."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from enum import Enum
+from operator import itemgetter
 from typing import Any, Final, Literal, TypeAlias, cast
 
 import jmespath
@@ -17,7 +19,9 @@ class Absent(Enum):
 
 ABSENT: Final[Literal[Absent.ABSENT]] = Absent.ABSENT
 Reader: TypeAlias = Callable[[object], object]
-Column: TypeAlias = Callable[[Sequence[dict[str, Any]]], list[Any]]
+Items: TypeAlias = Sequence[dict[str, Any]]
+Column: TypeAlias = Callable[[Items], Sequence[Any]]
+Columns: TypeAlias = Callable[[Items], list[Sequence[Any]]]
 Path: TypeAlias = tuple[str, ...]
 _Tree: TypeAlias = dict[str, Any]
 
@@ -70,14 +74,39 @@ def reader(expression: str) -> Reader:
     return search
 
 
-def column(expression: str) -> Column:
-    """Reads from many objects at once what `reader` reads from each; raises CannotApply when one of them fails."""
-    path = _path(cast(_Tree, jmespath.compile(expression).parsed))
-    if path is not None and len(path) == 1:
-        name = path[0]
+def columns(expressions: Sequence[str]) -> Columns:
+    """Reads from many objects at once, a column for each expression, what `reader` reads from each of them.
+
+    An empty expression gives a column of None. Raises CannotApply when an expression fails on one of the objects.
+    """
+    each = [_column(expression) for expression in expressions]
+    names = {position: name for position, text in enumerate(expressions) if text and (name := _name(text))}
+    if len(names) < 2:
+        return lambda items: [read(items) for read in each]
+    fields = itemgetter(*names.values())
+
+    def read_all(items: Items) -> list[Sequence[Any]]:
+        found: dict[int, Sequence[Any]] = {}
+        with suppress(KeyError):  # then something is ABSENT somewhere
+            found = dict(zip(names, zip(*map(fields, items), strict=True), strict=False))  # no items: no columns
+        return [found[position] if position in found else read(items) for position, read in enumerate(each)]
+
+    return read_all
+
+
+def _column(expression: str) -> Column:
+    if not expression:
+        return lambda items: [None] * len(items)
+    if name := _name(expression):
         return lambda items: [item.get(name, ABSENT) for item in items]
     read = reader(expression)
     return lambda items: [read(item) for item in items]
+
+
+def _name(expression: str) -> str | None:
+    """What the expression comes to if it is the plain name of a field."""
+    path = _path(cast(_Tree, jmespath.compile(expression).parsed))
+    return path[0] if path is not None and len(path) == 1 else None
 
 
 def _plain(path: Path) -> Reader:

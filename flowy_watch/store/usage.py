@@ -3,13 +3,13 @@
 Longer than other files: they are written and read by the same few statements, and a split would cut those in two.
 """
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, insert, literal, select, update
+import orjson
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from flowy_watch.core.baseline import Baseline
@@ -73,13 +73,13 @@ class Usage:
         """Store one reading. `numbers` maps key ids to key numbers and learns the new ones."""
         self._number(reading.snapshots, numbers)
         if reading.snapshots:
-            snapshots = sorted(reading.snapshots, key=lambda s: numbers[s.key_id])  # as the table is: rows only append
+            key_nos, snapshots = _in_order(reading.snapshots, numbers)
             insert_rows(
                 self._connection,
                 _snapshots,
                 {
                     "poll_id": [poll_id] * len(snapshots),
-                    "key_no": [numbers[s.key_id] for s in snapshots],
+                    "key_no": key_nos,
                     "spent_microcredits": [s.spent for s in snapshots],
                     "daily_cap_microcredits": [s.daily_cap for s in snapshots],
                     "last_used_at": [s.last_used_at for s in snapshots],
@@ -87,7 +87,7 @@ class Usage:
                     "rate_limit_per_minute": [s.rate_limit for s in snapshots],
                 },
             )
-            self._update_days(poll_id, reading.taken_at)
+            self._update_days(poll_id, reading.taken_at, len(snapshots))
         if reading.balance is not None:
             self.add_balance(reading.taken_at, reading.balance)
 
@@ -128,9 +128,13 @@ class Usage:
             statement = update(_keys).where(_keys.c.key_id == bindparam("id"))
             self._connection.execute(statement.values(name=bindparam("to"), last_four=bindparam("four")), rows)
 
-    def _update_days(self, poll_id: int, at: datetime) -> None:
-        """Bring the daily snapshots up to this poll, inside the database: one statement whatever the number of keys."""
+    def _update_days(self, poll_id: int, at: datetime, keys: int) -> None:
+        """Bring the daily snapshots up to this poll, inside the database, whatever the number of keys.
+
+        Figures of an older poll than a day has seen, which an import may bring, only count as a poll more.
+        """
         day, complete = day_of(at), day_start(day_of(at) + DAY) - at <= CLOSING
+        at_written = literal(at, _days.c.last_taken_at.type)
         chosen = select(
             literal(day).label("day"),
             _snapshots.c.key_no,
@@ -139,18 +143,24 @@ class Usage:
             _snapshots.c.last_used_at,
             _snapshots.c.status,
             literal(1),
-            literal(at, _days.c.last_taken_at.type),
+            at_written,
             literal(complete),
         ).where(_snapshots.c.poll_id == poll_id)
         statement = self._upsert(_days).from_select([c.name for c in _days.columns], chosen)
-        new, newer = statement.excluded, statement.excluded.last_taken_at >= _days.c.last_taken_at
-        latest = {
-            name: case((newer, new[name]), else_=_days.c[name])
-            for name in ("spent_microcredits", "daily_cap_microcredits", "last_used_at", "status", "last_taken_at")
-        }
-        closed = case((_days.c.complete, True), else_=new.complete)
-        changes = {**latest, "polls": _days.c.polls + 1, "complete": closed}
-        self._connection.execute(statement.on_conflict_do_update(index_elements=["day", "key_no"], set_=changes))
+        new = statement.excluded
+        latest = ("spent_microcredits", "daily_cap_microcredits", "last_used_at", "status", "last_taken_at")
+        polls, closed = _days.c.polls + 1, or_(_days.c.complete, literal(complete))
+        written = self._connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["day", "key_no"],
+                set_={name: new[name] for name in latest} | {"polls": polls, "complete": closed},
+                where=new.last_taken_at >= _days.c.last_taken_at,
+            ).execution_options(preserve_rowcount=True)
+        ).rowcount
+        if written < keys:
+            listed = select(_snapshots.c.key_no).where(_snapshots.c.poll_id == poll_id)
+            older = and_(_days.c.day == day, _days.c.key_no.in_(listed), _days.c.last_taken_at > at_written)
+            self._connection.execute(update(_days).where(older).values(polls=polls, complete=closed))
 
     def last_poll_id(self) -> int:
         return self._connection.execute(select(func.max(_polls.c.id))).scalar() or 0
@@ -220,9 +230,9 @@ class Usage:
                 select(_states.c.key_no, _states.c.state, _states.c.baseline, _states.c.as_of)
             ):
                 if key_no == _WORKSPACE_NO:
-                    watch.workspace, as_of = WorkspaceHistory.load(json.loads(state)), saved_at
+                    watch.workspace, as_of = WorkspaceHistory.load(orjson.loads(state)), saved_at
                 else:
-                    history = History.load(json.loads(state), Baseline.unpack(baseline))
+                    history = History.load(orjson.loads(state), Baseline.unpack(baseline))
                     watch.histories[history.latest.key_id] = history
         except (ValueError, KeyError, TypeError):
             return Watch(), None  # of another version: replay everything that is kept
@@ -239,7 +249,7 @@ class Usage:
             {
                 "key_no": numbers[key_id],
                 "as_of": watch.taken_at,
-                "state": json.dumps(history.dump()),
+                "state": orjson.dumps(history.dump()).decode(),
                 "baseline": history.baseline.pack(),
             }
             for key_id, history in watch.histories.items()
@@ -248,7 +258,7 @@ class Usage:
             {
                 "key_no": _WORKSPACE_NO,
                 "as_of": watch.taken_at,
-                "state": json.dumps(watch.workspace.dump()),
+                "state": orjson.dumps(watch.workspace.dump()).decode(),
                 "baseline": b"",
             }
         )
@@ -322,6 +332,15 @@ class Usage:
         old = select(_polls.c.id).where(_polls.c.taken_at < before)
         self._connection.execute(delete(_snapshots).where(_snapshots.c.poll_id.in_(old)))
         return int(self._connection.execute(delete(_polls).where(_polls.c.taken_at < before)).rowcount)
+
+
+def _in_order(snapshots: Sequence[Snapshot], numbers: Mapping[str, int]) -> tuple[list[int], Sequence[Snapshot]]:
+    """Key numbers and snapshots in the order of the table, so that rows only append. Most sources list them so."""
+    key_nos = [numbers[s.key_id] for s in snapshots]
+    ordered = sorted(key_nos)
+    if key_nos != ordered:
+        snapshots = sorted(snapshots, key=lambda s: numbers[s.key_id])
+    return ordered, snapshots
 
 
 def _snapshot(row: Any, at: datetime) -> Snapshot:

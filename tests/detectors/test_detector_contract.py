@@ -80,7 +80,7 @@ def polled(draw: st.DrawFn) -> list[Snapshot]:
     return polls
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.data())
 @pytest.mark.parametrize("hostile", DETECTORS)
 def test_hostile_figures_and_names_neither_stop_it_nor_change_its_mind(hostile: str, data: st.DataObject) -> None:

@@ -41,9 +41,52 @@ def test_a_dormant_key_that_spends_looks_stolen_rather_than_odd() -> None:
     )
 
 
-def test_a_key_is_dormant_after_thirty_days_or_as_declared() -> None:
-    assert [len(found(woken(still))) for still in (30 * DAY - MINUTE, 30 * DAY)] == [0, 1]
+def used_after(*rests: timedelta) -> History:
+    """Used at noon, then after each of these rests; read five minutes after each use."""
+    at, key = NOON, history(snapshot(used=NOON))
+    for rest in rests:
+        at += rest
+        key.add(snapshot(0, at + 5 * MINUTE, used=at))
+    return key
+
+
+def test_a_key_is_dormant_after_three_weeks_or_as_declared() -> None:
+    assert [len(found(woken(still))) for still in (21 * DAY - MINUTE, 21 * DAY)] == [0, 1]
     assert [len(found(woken(still), dormant_after=DAY)) for still in (DAY - MINUTE, DAY)] == [0, 1]
+
+
+@pytest.mark.parametrize("every", [HOUR, 7 * DAY, 20 * DAY])
+def test_a_key_that_is_used_by_a_calendar_is_never_dormant(every: timedelta) -> None:
+    told = [found(used_after(*[every] * times)) for times in range(1, 20)]
+
+    assert told == [[]] * 19
+
+
+def test_a_key_used_once_a_month_is_told_the_first_time_and_then_known() -> None:
+    assert [len(found(used_after(*[30 * DAY] * times))) for times in (1, 2, 5)] == [1, 0, 0]
+
+
+def test_a_key_is_dormant_after_twice_the_longest_rest_it_was_seen_to_take() -> None:
+    assert [len(found(used_after(15 * DAY, rest))) for rest in (30 * DAY - MINUTE, 30 * DAY)] == [0, 1]
+    assert [len(found(used_after(15 * DAY, HOUR, rest))) for rest in (30 * DAY - MINUTE, 30 * DAY)] == [0, 1]
+    assert [len(found(used_after(5 * DAY, rest))) for rest in (21 * DAY - MINUTE, 21 * DAY)] == [0, 1]
+
+
+def test_a_key_that_rests_often_and_unevenly_may_rest_once_more() -> None:
+    often = [3 * DAY, 12 * DAY, DAY, 9 * DAY]  # 25 days in four rests: one in a hundred is longer than 39 days
+    assert [len(found(used_after(*often, rest))) for rest in (39 * DAY, 40 * DAY)] == [0, 1]
+
+
+def test_what_is_declared_wins_over_what_was_learned() -> None:
+    monthly = used_after(30 * DAY, 30 * DAY)
+
+    assert [len(found(monthly, dormant_after=after)) for after in (30 * DAY, 31 * DAY)] == [1, 0]
+
+
+def test_it_says_after_how_long_a_key_counts_as_dormant() -> None:
+    (one,) = found(used_after(15 * DAY, 40 * DAY))
+
+    assert one.evidence[0].endswith("It counts as dormant after 30 days.")
 
 
 def test_a_key_that_lies_still_is_quiet() -> None:

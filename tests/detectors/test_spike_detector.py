@@ -1,46 +1,88 @@
-"""Spend far above what is usual. Ordinary here is 100 credits in every hour; the bar is three times that."""
+"""Spend that is not to be expected. Ordinary here is 100 credits in every hour; one key, four false alarms a month."""
+
+import pytest
 
 from flowy_watch.core.baseline import Baseline
+from flowy_watch.core.calibration import Calibration
 from flowy_watch.core.finding import Finding, Severity
+from flowy_watch.core.usage import KeyStatus
+from flowy_watch.detectors import KeyRules
 from flowy_watch.detectors.spike import SpikeConfig, SpikeDetector
-from tests.builders import HOUR, MINUTE, NOON, history, ordinary, snapshot, view, workspace
+from tests.builders import HOUR, MINUTE, NOON, bursts, history, learned, ordinary, snapshot, view, workspace
+
+SPIKE = SpikeDetector(SpikeConfig())
+
+
+def steady(per_hour: float = 100) -> Baseline:
+    return ordinary(21, per_hour=per_hour, until=NOON - HOUR)
 
 
 def last_hour(
-    spent: float, before: float = 1100, *, known: Baseline | None = None, cap: float | None = None, balance: float = 1e6
+    spent: float,
+    before: float = 1100,
+    *,
+    known: Baseline | None = None,
+    cap: float | None = None,
+    balance: float = 1e6,
+    keys: int = 1,
+    least: float = 10,
+    **seen: object,
 ) -> list[Finding]:
-    """A key that spends `spent` from 11:00 to noon, after three ordinary weeks unless `known` says otherwise."""
-    baseline = ordinary(21) if known is None else known
-    key = history(snapshot(before, NOON - HOUR, cap=cap), snapshot(before + spent, NOON, cap=cap), baseline=baseline)
-    return list(SpikeDetector(SpikeConfig()).examine(view(key, workspace=workspace(balance))))
+    """A key that spends `spent` from 11:00 to 11:59, after three ordinary weeks unless `known` says otherwise."""
+    baseline = steady() if known is None else known
+    polls = (snapshot(before, NOON - HOUR, cap=cap), snapshot(before + spent, NOON - MINUTE, cap=cap))
+    purse = workspace(balance)
+    purse.calibration = Calibration(keys=keys)
+    return list(
+        SpikeDetector(SpikeConfig(least_credits=least)).examine(
+            view(history(*polls, baseline=baseline), workspace=purse, **seen)
+        )
+    )
 
 
-def test_an_ordinary_hour_is_quiet() -> None:
-    assert last_hour(100) == []
+@pytest.mark.parametrize("spent", [0, 50, 100, 130, 150])
+def test_an_ordinary_hour_is_quiet(spent: float) -> None:
+    assert last_hour(spent) == []
 
 
-def test_three_times_the_usual_is_still_quiet_and_a_little_more_is_not() -> None:
-    assert [len(last_hour(spent)) for spent in (300, 301)] == [0, 1]
+@pytest.mark.parametrize("spent", [300, 500, 1000, 10_000])
+def test_three_times_the_usual_of_a_key_that_never_strays_is_told(spent: float) -> None:
+    assert len(last_hour(spent)) == 1
+
+
+def test_a_key_that_strays_is_told_from_more() -> None:
+    known = [learned(bursts(), 21, until=NOON - HOUR) for _ in range(2)]
+
+    assert [len(last_hour(spent, known=one)) for spent, one in zip((250, 1000), known, strict=True)] == [0, 1]
 
 
 def test_twenty_times_the_usual_is_critical_and_says_how_far() -> None:
     (found,) = last_hour(2000)
 
     assert (found.severity, found.level, found.suspicious_only) == (Severity.CRITICAL, 2, False)
-    assert found.title == "render spent 2,000 credits in the last hour, 20 times its usual most"
-    assert found.evidence == (
-        "2,000 credits in the last hour; on Mondays around 12:00 UTC usually 100–100 (8 times seen).",
+    assert found.title == "render spent 2,000 credits in the last hour, 20 times the expected"
+    usual, measure = found.evidence
+    assert usual == (
+        "2,000 credits in the last hour; on Mondays around 11:00 UTC usually 100–100 (2 times seen), 100 expected."
     )
+    assert measure.startswith("Surprise 5.8; told from ")
+    assert measure.endswith("; told from 2.8, for about 4 false alarms a month.")
+    assert found.facts == {"spent": "2,000", "usual": "100–100", "span": "in the last hour"}
 
 
-def test_five_times_the_usual_is_a_warning() -> None:
-    (found,) = last_hour(500)
+def test_what_is_odd_and_costs_less_than_half_a_day_is_a_warning() -> None:
+    (found,) = last_hour(1200)
 
     assert (found.severity, found.level, found.suspicious_only) == (Severity.WARNING, 1, True)
 
 
+def test_an_excess_of_half_a_usual_day_is_critical_or_of_half_the_cap_where_there_is_one() -> None:
+    assert [found.level for spent in (1290, 1310) for found in last_hour(spent)] == [1, 2]
+    assert [found.level for cap in (3000, 1500) for found in last_hour(1000, cap=cap)] == [1, 2]
+
+
 def test_what_would_empty_the_purse_within_a_day_is_critical() -> None:
-    assert [found.level for balance in (12_000, 11_999) for found in last_hour(500, balance=balance)] == [1, 2]
+    assert [found.level for balance in (12_300, 12_100) for found in last_hour(500, balance=balance)] == [1, 2]
 
 
 def test_a_problem_keeps_its_fingerprint_when_the_figures_grow() -> None:
@@ -49,26 +91,80 @@ def test_a_problem_keeps_its_fingerprint_when_the_figures_grow() -> None:
     assert small.fingerprint == large.fingerprint == "spike/key_1/-"
 
 
-def test_a_day_above_its_bar_is_told_while_the_hour_shows_life() -> None:
-    (found,) = last_hour(200, 4000)  # usual by 12:59 is 1,300, the bar 3,900
+def test_what_goes_on_for_a_day_is_told_by_the_day() -> None:
+    at, key = NOON, history(snapshot(0), baseline=learned(bursts(), until=NOON))
+    titles = []
+    for n in range(1, 12):
+        at = NOON + n * HOUR
+        key.add(snapshot(220 * n, at))
+        titles += [found.title for found in SPIKE.examine(view(key))]
 
-    assert found.title == "render spent 4,200 credits today, 3 times its usual most"
+    assert titles
+    assert {title.split(" UTC, ")[0].split(" credits ")[1][:5] for title in titles} <= {"since"}
 
 
-def test_a_day_above_its_bar_that_has_been_quiet_for_an_hour_is_over() -> None:
-    assert last_hour(0, 4200) == []
+def test_use_at_a_time_that_is_usually_still_is_told_as_such() -> None:
+    def mornings(hour: int) -> float:
+        return bursts()(hour) if 6 <= hour % 24 < 10 else 0.0
+
+    (found,) = last_hour(60, 400, known=learned(mornings, until=NOON - HOUR))
+
+    assert found.title == "render spent 60 credits since 10:00 UTC, at a time when it is usually still"
+    assert found.evidence[0].startswith("60 credits in usually still hours since 10:00 UTC; ")
+
+
+def test_a_little_use_all_through_the_night_is_told_by_its_hours() -> None:
+    def mornings(hour: int) -> float:
+        return bursts()(hour) if 6 <= hour % 24 < 10 else 0.0
+
+    key = history(snapshot(400, NOON), baseline=learned(mornings, until=NOON))
+    for n in range(1, 12):
+        key.add(snapshot(400 + n * 0.2, NOON + n * HOUR - MINUTE))
+    (found,) = SPIKE.examine(view(key))
+
+    assert found.title == "render was used in 11 hours since Sun 22:00 UTC in which it is usually still"
+    assert found.evidence[0].startswith("Was used in 11 hours since Sun 22:00 UTC in which it is usually still; ")
+    assert found.suspicious_only is False
 
 
 def test_a_few_credits_are_never_a_spike_however_unusual() -> None:
-    known = ordinary(21, per_hour=0)
+    def found(spent: float, least: float = 10) -> int:
+        return len(last_hour(spent, 0, known=steady(0.01), least=least))
 
-    assert [len(last_hour(spent, 0, known=known)) for spent in (49, 50)] == [0, 1]
+    assert [found(9), found(11), found(11, 20), found(21, 20)] == [0, 1, 0, 1]
 
 
-def test_a_key_that_usually_spends_nothing_has_no_times() -> None:
-    (found,) = last_hour(60, 0, known=ordinary(21, per_hour=0))
+def test_a_key_that_usually_spends_next_to_nothing_has_no_times() -> None:
+    (found,) = last_hour(60, 0, known=steady(0.01))
 
-    assert found.title == "render spent 60 credits in the last hour, where it usually spends nothing"
+    assert found.title == "render spent 60 credits in the last hour, where none was expected"
+
+
+def test_a_key_that_never_spent_is_treated_as_a_new_one() -> None:
+    assert [len(last_hour(spent, 0, known=steady(0), cap=1000)) for spent in (499, 500)] == [0, 1]
+
+
+def test_the_same_spend_is_told_among_few_keys_and_not_among_many() -> None:
+    assert [len(last_hour(250, keys=keys)) for keys in (1, 10_000)] == [1, 0]
+
+
+def test_who_accepts_fewer_false_alarms_is_told_from_more() -> None:
+    assert [len(last_hour(250, keys=30, false_alarms_per_month=knob)) for knob in (4.0, 0.01)] == [1, 0]
+
+
+def test_a_key_of_little_sensitivity_is_told_from_more_than_the_others() -> None:
+    found = [last_hour(250, keys=30, rules=KeyRules(sensitivity=share)) for share in (1.0, 0.01, 100.0)]
+
+    assert [len(one) for one in found] == [1, 0, 1]
+    assert "told from 2.8" in found[2][0].evidence[1]
+
+
+def test_what_a_revoked_key_is_charged_is_not_told_here() -> None:
+    polls = [snapshot(1100, NOON - HOUR), snapshot(1100, NOON - 30 * MINUTE, status=KeyStatus.REVOKED)]
+    polls += [snapshot(3100, NOON - MINUTE, status=status) for status in (KeyStatus.REVOKED, KeyStatus.ACTIVE)]
+    found = [list(SPIKE.examine(view(history(*polls[:2], last, baseline=steady())))) for last in polls[2:]]
+
+    assert [len(one) for one in found] == [0, 1]
 
 
 def test_a_new_key_is_quiet_below_half_its_cap_in_two_hours() -> None:
@@ -81,13 +177,13 @@ def test_a_new_key_that_burns_half_its_cap_is_critical() -> None:
     (found,) = last_hour(600, 0, known=Baseline(), cap=1000)
 
     assert (found.severity, found.level) == (Severity.CRITICAL, 2)
-    assert found.title == "render spent 600 credits within 60 min, 60% of its daily cap of 1,000"
+    assert found.title == "render spent 600 credits within 59 min, 60% of its daily cap of 1,000"
 
 
 def test_a_new_key_that_takes_longer_than_two_hours_is_quiet() -> None:
     polls = [snapshot(n * 10, NOON + n * 10 * MINUTE, cap=1000) for n in range(60)]
 
-    assert list(SpikeDetector(SpikeConfig()).examine(view(history(*polls)))) == []
+    assert list(SPIKE.examine(view(history(*polls)))) == []
 
 
 def test_a_new_key_without_a_cap_is_measured_by_the_balance() -> None:
@@ -101,9 +197,9 @@ def test_a_new_key_without_a_cap_or_a_balance_is_quiet() -> None:
     assert last_hour(9000, 0, known=Baseline(), balance=0) == []
 
 
-def test_a_new_key_with_a_tiny_cap_is_no_spike() -> None:
-    assert last_hour(40, 0, known=Baseline(), cap=50) == []
+def test_a_few_credits_of_a_new_key_with_a_tiny_cap_are_no_spike() -> None:
+    assert [len(last_hour(spent, 0, known=Baseline(), cap=12)) for spent in (9, 10)] == [0, 1]
 
 
 def test_one_snapshot_shows_no_spend() -> None:
-    assert list(SpikeDetector(SpikeConfig()).examine(view(history(snapshot(9000, cap=9000))))) == []
+    assert list(SPIKE.examine(view(history(snapshot(9000, cap=9000))))) == []

@@ -28,11 +28,11 @@ def project() -> dict:
 
 @pytest.fixture(scope="session")
 def need() -> Callable[..., str]:
-    """The path of the first of these tools; without one the test fails where CI=true and is skipped elsewhere."""
+    """The path of the first usable one of these tools; without it the test fails where CI=true, else is skipped."""
 
-    def need(*tools: str) -> str:
+    def need(*tools: str, usable: Callable[[str], bool] = lambda path: True) -> str:
         for tool in tools:
-            if path := shutil.which(tool):
+            if (path := shutil.which(tool)) and usable(path):
                 return path
         reason = f"{' or '.join(tools)} is not installed; .ci/run installs it"
         if os.environ.get("CI") == "true":

@@ -7,8 +7,12 @@ import pytest
 
 @pytest.fixture
 def compose(need, run, checkout):
-    """Docker's own reading of docker-compose.yml; needs no engine."""
-    tool = need("docker-compose", "docker")
+    """Docker's own reading of docker-compose.yml; needs no engine. A docker without the plugin is none."""
+
+    def has_plugin(tool):  # as have_compose in .ci/run decides
+        return not tool.endswith("/docker") or run(tool, "compose", "version", cwd=checkout).returncode == 0
+
+    tool = need("docker-compose", "docker", usable=has_plugin)
     command = (tool, "compose") if tool.endswith("/docker") else (tool,)
     return lambda *arguments: run(*command, *arguments, cwd=checkout)
 
