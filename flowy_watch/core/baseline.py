@@ -185,10 +185,15 @@ class Baseline:
             return None, None
         expected, still = self._expected * part, self._still
         verdict = drift = None
+        stream, goes_on = SPENT, True
         few = self.windows[0].few(self._weight)
         for window in self.windows:
             if window.stream and not still:
                 break  # spend at still times is judged while it happens
+            if window.stream != stream:
+                stream, goes_on = window.stream, True
+            if not goes_on:
+                continue
             before = self._seen(window, hour - 1)
             if window.stream == ODD_HOURS:
                 seen = Seen(before.actual + (spent > 0), before.expected + self._expected_active)
@@ -196,6 +201,7 @@ class Baseline:
                 seen = Seen(last_hour, expected + (1 - part) * before.expected)
             else:
                 seen = Seen(before.actual + spent, before.expected + expected)
+            goes_on = seen.actual > seen.expected  # what is over in a shorter window is old news in a longer one
             found = window.judge(seen, self._weight, still=still, few=few, least=self._least(window))
             if window.hours == LONGEST:
                 drift = found
