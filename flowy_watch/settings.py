@@ -86,6 +86,11 @@ def _web_address(text: str) -> str:
     return text
 
 
+def _secret_address(url: SecretStr) -> SecretStr:
+    _web_address(url.get_secret_value())
+    return url
+
+
 def _listen(text: str) -> str:
     host, _, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
@@ -162,6 +167,15 @@ class PollSettings(_Section):
     """`[poll]`"""
 
     every: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(minutes=5)
+
+
+class HeartbeatSettings(_Section):
+    """`[heartbeat]`: a sign of life for a watch on the watcher, such as healthchecks."""
+
+    url: Annotated[SecretStr, AfterValidator(_secret_address)] | None = None
+    """Fetched after finished polls; a secret, for whoever knows it can pretend that all is well. None: no pings."""
+    every: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(days=1))] = timedelta(minutes=5)
+    """At most this often; never more often than polls finish."""
 
 
 class SourceSettings(_Section):
@@ -251,6 +265,7 @@ class Settings(_Section):
     workspace: WorkspaceSettings
     store: StoreSettings
     poll: PollSettings
+    heartbeat: HeartbeatSettings
     source: SourceSettings
     keys: dict[str, KeySettings]
     """By pattern, in the order of the file."""
@@ -434,6 +449,7 @@ def _settings(tree: Mapping[str, object]) -> Settings:
         workspace=_made(WorkspaceSettings, tree.get("workspace", {}), ("workspace",)),
         store=_made(StoreSettings, tree.get("store", {}), ("store",)),
         poll=_made(PollSettings, tree.get("poll", {}), ("poll",)),
+        heartbeat=_made(HeartbeatSettings, tree.get("heartbeat", {}), ("heartbeat",)),
         source=_source(tree.get("source", {})),
         keys=_made(dict[str, KeySettings], tree.get("keys", {}), ("keys",)),
         detectors=_detectors(tree.get("detectors", {})),
@@ -676,6 +692,12 @@ retain = "35d"                       # single snapshots; daily figures and alert
 [poll]
 every = "5m"                         # 10s to 1h
 
+# A watch on the watcher: an address to fetch after finished polls, such as a check at healthchecks.io. When it is
+# not fetched for `every` and one poll more, nothing is watched; /fail is added to it when a poll breaks down here.
+[heartbeat]
+# url_file = "/run/secrets/heartbeat_url"
+every = "5m"                         # at most this often
+
 [source]
 kind = "api"
 base_url = "https://apis.tryflowy.ai/genstudio-svc-v2/api/v1"
@@ -739,6 +761,20 @@ after_polls = 3                      # failed polls in a row before it is told
 # password_file = "/run/secrets/smtp_password"
 # from = "Flowy Watch <flowy-watch@example.com>"
 # to = ["oncall@example.com"]
+
+# [channels.pager]
+# kind = "pagerduty"
+# routing_key_file = "/run/secrets/pagerduty_key"    # the Integration Key of an Events API V2 integration
+
+# [channels.program]
+# kind = "webhook"                              # the facts as JSON, to a program of your own
+# url_file = "/run/secrets/webhook_url"
+# token_file = "/run/secrets/webhook_token"     # Authorization: Bearer …
+# secret_file = "/run/secrets/webhook_secret"   # signs each post
+
+# [channels.teams]
+# kind = "apprise"                              # Teams, Discord, Telegram, ntfy, …: pip install 'flowy-watch[apprise]'
+# url_file = "/run/secrets/apprise_url"         # as https://appriseit.com/services/ says
 
 # Who hears what. Without a route every alert goes to every channel; an empty or missing selector takes everything.
 # [[routes]]

@@ -135,7 +135,7 @@ class EmailChannel:
                 mail["To"] = recipient
                 later = self._deliver(smtp, recipient, _subject(message.subject) + mail.as_bytes(), progress) or later
         if later:
-            raise TryLater(later)
+            raise TryLater(later, partly=bool(progress.delivered))
         del self._progress[envelope.outbox_id]
         if not progress.delivered:
             whom, why = next(iter(progress.refused.items()))

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from flowy_watch.core.notification import Notification
+
 
 class Dialect(StrEnum):
     """The form in which a channel wants its words."""
@@ -12,6 +14,8 @@ class Dialect(StrEnum):
     SLACK = "slack"
     EMAIL = "email"
     PLAIN = "plain"
+    FACTS = "facts"
+    """Plain words beside the facts they were made from."""
 
 
 Block: TypeAlias = Mapping[str, Any]
@@ -37,4 +41,17 @@ class PlainMessage:
     text: str
 
 
-Message: TypeAlias = SlackMessage | EmailMessage | PlainMessage
+@dataclass(frozen=True, slots=True)
+class FactsMessage:
+    """Words without any style, and what they were made from: for channels whose other side is a program."""
+
+    title: str
+    text: str
+    """The whole of it; its first line is the title."""
+    link: str = ""
+    """The one page to open; empty where there is none."""
+    about: tuple[Notification, ...] = ()
+    """Every notification that is told; none in a test or a digest."""
+
+
+Message: TypeAlias = SlackMessage | EmailMessage | PlainMessage | FactsMessage

@@ -91,7 +91,8 @@ def beside_usual(history: History, verdict: Verdict, view: View) -> tuple[str, t
     lowest, highest = _credits(usual.low), _credits(usual.high)
     if verdict.stream == ODD_HOURS:
         title = f"was used in {verdict.actual:.0f} hours {span} in which it is usually still"
-        evidence = f"{title[0].upper()}{title[1:]}; {verdict.expected:.1f} were to be expected."
+        hours = f"{verdict.expected:.1f} were" if verdict.expected >= 0.05 else "none was"
+        evidence = f"{title[0].upper()}{title[1:]}; {hours} to be expected."
     elif verdict.stream == ODD_SPEND:
         title = f"spent {spent} credits {span}, at a time when it is usually still"
         evidence = f"{spent} credits in usually still hours {span}; {expected} were to be expected."
@@ -111,4 +112,5 @@ def beside_usual(history: History, verdict: Verdict, view: View) -> tuple[str, t
 
 
 def _credits(amount: float) -> str:
-    return credit_words(int(amount * CREDIT))
+    """Sums of forecasts are no more exact than this."""
+    return credit_words(int(round(amount, 0 if amount >= 10 else 2) * CREDIT))

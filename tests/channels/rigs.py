@@ -2,16 +2,51 @@
 
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeAlias
 
 from flowy_watch.channels import CHANNELS
 from flowy_watch.channels.base import Channel, Envelope
-from flowy_watch.core.message import EmailMessage, Message, SlackMessage
+from flowy_watch.core.alert import Change
+from flowy_watch.core.finding import Severity, Stakes
+from flowy_watch.core.message import EmailMessage, FactsMessage, Message, SlackMessage
+from flowy_watch.core.notification import Notification
 from flowy_watch.simulator.people import FakeSlack, MailSink
+from tests.builders import MIDNIGHT, MINUTE, NOON, alert, credit
+
+from .receiver import Receiver, Taken
 
 SLACK_MESSAGE = SlackMessage("hello", ({"type": "section", "text": {"type": "plain_text", "text": "hello"}},))
 MAIL = EmailMessage("Hello", "hello\n", "<p>hello</p>")
 PASSWORD = "correct-horse-battery"
+STAKES = Stakes(
+    spent_today=credit(4800),
+    per_hour=credit(1200.5),
+    resets_at=MIDNIGHT,
+    daily_cap=credit(5000),
+    cap_hit_at=NOON + 10 * MINUTE,
+    at_risk_today=credit(200),
+    at_risk_next_day=credit(5000),
+)
+
+
+def notification(
+    change: Change = Change.OPENED, *, owner: str = "media-team", also: tuple[str, ...] = (), **more: Any
+) -> Notification:
+    """About alert 12: `render` near its cap, critical."""
+    given = {
+        "id": 12,
+        "level": 95,
+        "severity": Severity.CRITICAL,
+        "title": "render is at 96 % of its daily cap",
+        "stakes": STAKES,
+    }
+    return Notification("ops", change, alert(**(given | more)), NOON, owner, also=also)
+
+
+def facts(*told: Notification, title: str = "CRITICAL render is at 96 % of its daily cap") -> FactsMessage:
+    """A message about these, else about one alert that just opened."""
+    link = "https://app.example.com/settings/api-keys"
+    return FactsMessage(title, f"{title}\n\nWhat to do.\n\nAlert 12", link, told or (notification(),))
 
 
 def envelope(outbox_id: str = "n-1", **more: Any) -> Envelope:
@@ -131,7 +166,94 @@ class EmailRig:
         self.sink.drop()
 
 
-RIGS: dict[str, type[SlackRig] | type[EmailRig]] = {"slack": SlackRig, "slack_webhook": WebhookRig, "email": EmailRig}
+class HttpRig:
+    """A service that takes JSON at an address."""
+
+    message: Message = facts()
+    kind = "webhook"
+    secret = "path-of-the-hook-7f3a"
+
+    def __init__(self) -> None:
+        self.receiver = Receiver(self.allowed)
+
+    def __enter__(self) -> Self:
+        self.receiver.__enter__()
+        self.options: dict[str, Any] = self.configured()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.receiver.__exit__()
+
+    def configured(self) -> dict[str, Any]:
+        return {"url": f"{self.receiver.url}/{self.secret}"}
+
+    def allowed(self, taken: Taken) -> int:
+        return 204 if taken.path == f"/{self.secret}" else 404
+
+    def arrived(self) -> int:
+        return len(self.receiver.accepted)
+
+    def tried(self) -> int:
+        return len(self.receiver.requests)
+
+    def refuse(self) -> None:
+        self.receiver.then(410)
+
+    def postpone(self) -> None:
+        self.receiver.then(503)
+
+    def hang(self) -> None:
+        self.receiver.then(how="hang")
+
+    def drop(self) -> None:
+        self.receiver.then(how="drop")
+
+
+class SignedWebhookRig(HttpRig):
+    """With its secrets elsewhere than in the address."""
+
+    secret = "bearer-of-the-hook-7f3a"
+
+    def configured(self) -> dict[str, Any]:
+        return {"url": f"{self.receiver.url}/hook", "token": self.secret, "secret": f"signs-{self.secret}"}
+
+    def allowed(self, taken: Taken) -> int:
+        return 200 if taken.headers.get("authorization") == f"Bearer {self.secret}" else 401
+
+
+class PagerDutyRig(HttpRig):
+    kind = "pagerduty"
+    secret = "R0123456789abcdef0123456789ABCDE"
+
+    def configured(self) -> dict[str, Any]:
+        return {"routing_key": self.secret, "api_url": self.receiver.url}
+
+    def allowed(self, taken: Taken) -> int:
+        known = taken.path == "/v2/enqueue" and taken.json["routing_key"] == self.secret
+        return 202 if known else 400
+
+    def refuse(self) -> None:
+        self.receiver.then(400)
+
+
+class AppriseRig(HttpRig):
+    kind = "apprise"
+    secret = "token-in-the-address-7f3a"
+
+    def configured(self) -> dict[str, Any]:
+        return {"url": f"json://127.0.0.1:{self.receiver.port}/{self.secret}"}
+
+
+AnyRig: TypeAlias = SlackRig | EmailRig | HttpRig
+
+RIGS: dict[str, type[AnyRig]] = {
+    "slack": SlackRig,
+    "slack_webhook": WebhookRig,
+    "email": EmailRig,
+    "pagerduty": PagerDutyRig,
+    "webhook": HttpRig,
+    "apprise": AppriseRig,
+}
 
 
 def open_channel(stack: ExitStack, kind: str, options: dict[str, Any], *, patience: float = 5.0) -> Channel:

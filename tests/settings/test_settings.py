@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from flowy_watch.channels import CHANNELS
 from flowy_watch.core.finding import Severity
 from flowy_watch.core.hours import Hours
 from flowy_watch.core.notification import Route
@@ -15,6 +16,7 @@ from flowy_watch.errors import SettingsError
 from flowy_watch.settings import TEMPLATE, Settings, load, parse, parse_duration
 
 TOKEN = {"FLOWY_WATCH__SOURCE__TOKEN": "source-secret"}
+KINDS = '"slack", "slack_webhook", "email", "pagerduty", "webhook" or "apprise"'
 SLACK = '[channels.ops]\nkind = "slack"\ntoken = "slack-secret"\nchannel = "C1"\n'
 MAIL = '[channels.mail]\nkind = "email"\nhost = "localhost"\nfrom = "a@example.com"\nto = ["b@example.com"]\n'
 
@@ -56,13 +58,18 @@ def test_every_example_of_the_template_loads_when_its_mark_is_removed(tmp_path: 
         example = line.startswith("# ") and (bare.startswith("[") or bare.split(" ")[1:2] == ["="])
         lines.append(bare if example else line)
     text = "\n".join(lines).replace("https://…", "https://example.com")
-    for name in ("source_token", "slack_token", "slack_webhook", "smtp_password", "web_token"):
+    more = ("heartbeat_url", "pagerduty_key", "webhook_url", "webhook_token", "webhook_secret", "apprise_url")
+    for name in ("source_token", "slack_token", "slack_webhook", "smtp_password", "web_token", *more):
         assert f"/run/secrets/{name}" in text
         text = text.replace(f"/run/secrets/{name}", str(tmp_path / "secret"))
     loaded = parse(text, environ={})
-    assert list(loaded.channels) == ["ops", "hook", "mail"]
+    assert list(loaded.channels) == ["ops", "hook", "mail", "pager", "program", "teams"]
     assert [route.channels for route in loaded.routes] == [("ops", "mail")]
     assert list(loaded.keys) == ["prod-*"]
+
+
+def test_the_template_shows_every_kind_of_channel() -> None:
+    assert [kind for kind in CHANNELS if f'kind = "{kind}"' not in TEMPLATE] == []
 
 
 def test_the_template_shows_every_section_and_every_detector() -> None:
@@ -183,8 +190,8 @@ def test_text_after_a_value_does_not_slip_in_as_another_option() -> None:
         ("source.fields.nam = 'x'", "source.fields.nam is no option; did you mean source.fields.name?"),
         ("keys.'prod-*'.ownr = 'x'", 'keys."prod-*".ownr is no option; did you mean keys."prod-*".owner?'),
         ("workspace.name_file = 'x'", "workspace.name_file is no option; did you mean workspace.name?"),
-        ("channels.x = {}", 'channels.x.kind is missing; it is "slack", "slack_webhook" or "email"'),
-        ("channels.x.kind = 'pager'", 'channels.x.kind must be "slack", "slack_webhook" or "email"'),
+        ("channels.x = {}", f"channels.x.kind is missing; it is {KINDS}"),
+        ("channels.x.kind = 'pager'", f"channels.x.kind must be {KINDS}"),
         ("channels.'a b' = {}", 'channels."a b" must be a name of letters, digits, _ and -'),
         ("source.kind = 'x'", 'source.kind must be "api"'),
         (MAIL + "from_ = 'x'", "channels.mail.from_ is no option; did you mean channels.mail.from?"),

@@ -1,0 +1,300 @@
+"""PagerDuty, by its Events API v2: one incident per alert, opened, taken on and closed with it."""
+
+import hashlib
+import json
+import socket
+import ssl
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta
+from enum import StrEnum
+from threading import Timer
+from time import monotonic
+from typing import Annotated, Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+from flowy_watch.channels.base import Envelope, Receipt
+from flowy_watch.channels.retry_after import retry_after
+from flowy_watch.core.alert import Alert, Change
+from flowy_watch.core.check import Check
+from flowy_watch.core.finding import Stakes
+from flowy_watch.core.message import Dialect, FactsMessage, Message
+from flowy_watch.core.notification import Notification
+from flowy_watch.core.usage import clean_name
+from flowy_watch.core.words import credit_words
+from flowy_watch.errors import Doubtful, Refused, TryLater
+
+LONGEST_SUMMARY = 1024  # PagerDuty refuses more
+LONGEST_TEXT = 20_000  # a whole event may have 512 KB
+REMEMBERED = 100  # messages about many alerts of which a part is told
+MOST_REFUSALS = 3  # in a row from the start; beyond it every other event would be refused too
+SOURCE = "flowy-watch"
+
+
+class Action(StrEnum):
+    TRIGGER = "trigger"
+    ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
+
+
+def action_of(change: Change) -> Action:
+    """What an alert that changed so is for PagerDuty."""
+    if change.ends:
+        return Action.RESOLVE
+    return Action.ACKNOWLEDGE if change in (Change.ACKNOWLEDGED, Change.EXPECTED) else Action.TRIGGER
+
+
+def _web_address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        httpx.URL(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except (ValueError, httpx.InvalidURL):
+        whole = False
+    if not whole:
+        raise ValueError("must be a whole address, beginning with https://")
+    return url.rstrip("/")
+
+
+class PagerDutyConfig(BaseModel):
+    """`[channels.<name>]` with `kind = "pagerduty"`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    routing_key: SecretStr = Field(min_length=1)
+    """The Integration Key of an "Events API V2" integration of a PagerDuty service."""
+    api_url: Annotated[str, AfterValidator(_web_address)] = "https://events.pagerduty.com"
+    """`https://events.eu.pagerduty.com` for accounts in the EU."""
+    timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
+    """For one event. A message about many alerts goes on no longer than this either, and later where it stopped."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a message about many alerts got, over all tries."""
+
+    taken: int = 0
+    refused: list[str] = field(default_factory=list)
+
+
+class PagerDutyChannel:
+    """Sends one event for each alert of a message.
+
+    All events of an alert carry the same `dedup_key`, so a second try after a lost answer adds a line to the incident
+    and never makes another one. A message about many alerts that fails in the middle goes on where it stopped as long
+    as this object lives, and from its beginning after that.
+
+    What is about no alert, as a test, triggers an incident of severity info, the same one each time.
+    """
+
+    Config: ClassVar = PagerDutyConfig
+    dialect = Dialect.FACTS
+
+    def __init__(self, name: str, config: PagerDutyConfig) -> None:
+        self.name = name
+        self._config = config
+        self._progress: OrderedDict[str, _Progress] = OrderedDict()
+        self._client = httpx.Client(
+            timeout=config.timeout.total_seconds(),
+            limits=httpx.Limits(max_keepalive_connections=0),  # a stale connection would make a doubt of nothing
+        )
+
+    def send(self, message: Message, envelope: Envelope) -> Receipt:
+        if not isinstance(message, FactsMessage):
+            raise Refused(f'channel "{self.name}" takes facts only; this is a bug of flowy-watch')
+        events = [_event(notification, message) for notification in message.about] or [self._test(message)]
+        progress = self._progress.setdefault(envelope.outbox_id, _Progress())
+        while len(self._progress) > REMEMBERED:
+            self._progress.popitem(last=False)
+        began = monotonic()
+        while progress.taken < len(events):
+            if monotonic() - began > self._config.timeout.total_seconds():
+                told = f'channel "{self.name}" has {progress.taken} of {len(events)} alerts; the others follow'
+                raise TryLater(told, retry_after=timedelta(seconds=1))
+            event = events[progress.taken]
+            try:
+                self._post(event)
+            except Refused:
+                progress.refused.append(str(event["dedup_key"]))
+                tried = progress.taken + 1
+                # One event may be at fault by itself; when all are it is the configuration.
+                if len(progress.refused) == tried and tried in (MOST_REFUSALS, len(events)):
+                    del self._progress[envelope.outbox_id]
+                    raise
+            progress.taken += 1
+        del self._progress[envelope.outbox_id]
+        return Receipt(str(events[0]["dedup_key"]) if len(events) == 1 else "", tuple(progress.refused))
+
+    def check(self) -> Iterator[Check]:
+        """Only that PagerDuty answers: a routing key cannot be tried without an event."""
+        name = f"channels.{self.name}"
+        try:
+            with self._client.stream("HEAD", self._config.api_url):
+                known = "PagerDuty can be reached; only notify-test shows whether it takes the routing key"
+                yield Check(name, ok=True, detail=known)
+        except httpx.HTTPError:
+            yield Check(name, ok=False, detail="PagerDuty could not be reached")
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _test(self, message: FactsMessage) -> dict[str, Any]:
+        key = hashlib.sha256(f"{self.name} {socket.gethostname()}".encode()).hexdigest()[:16]
+        details = {"text": message.text[:LONGEST_TEXT]}
+        payload = {
+            "summary": _summary(message.title),
+            "source": SOURCE,
+            "severity": "info",
+            "custom_details": details,
+        }
+        return {"event_action": Action.TRIGGER, "dedup_key": f"{SOURCE}-test-{key}", "payload": payload}
+
+    def _post(self, event: Mapping[str, Any]) -> None:
+        name = self.name
+        body = json.dumps({"routing_key": self._config.routing_key.get_secret_value(), **event}).encode()
+        headers = {"Content-Type": "application/json", "User-Agent": SOURCE}
+        try:
+            with _Patience(self._config.timeout.total_seconds()) as patience:
+                url, more = f"{self._config.api_url}/v2/enqueue", {"trace": patience.watch}
+                with self._client.stream("POST", url, content=body, headers=headers, extensions=more) as response:
+                    self._judge(response.status_code, response.headers)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            if _is_certificate(error):
+                raise Refused(
+                    f'the certificate of PagerDuty\'s address could not be verified for channel "{name}"; '
+                    f"fix channels.{name}.api_url or the machine's certificates"
+                ) from error
+            raise TryLater(f'PagerDuty could not be reached for channel "{name}"') from error
+        except (httpx.WriteError, httpx.WriteTimeout) as error:
+            raise TryLater(f'PagerDuty hung up on channel "{name}" before it had the whole event') from error
+        except httpx.HTTPError as error:
+            raise Doubtful(f'PagerDuty gave no answer for channel "{name}" after the event was sent') from error
+
+    def _judge(self, status: int, headers: Mapping[str, str]) -> None:
+        name = self.name
+        if 200 <= status < 300:
+            return
+        pause = retry_after(headers.get("retry-after"), headers.get("date"))
+        if status == 429:
+            raise TryLater(f'PagerDuty asks channel "{name}" to wait', retry_after=pause)
+        if status >= 500:
+            raise TryLater(f'PagerDuty has trouble (HTTP {status}) with channel "{name}"', retry_after=pause)
+        if status == 400:
+            advice = f"is channels.{name}.routing_key the Integration Key of an Events API V2 integration?"
+        else:
+            advice = f"is channels.{name}.api_url right?"
+        # What PagerDuty says beside the number is not read: it could repeat what it was sent.
+        raise Refused(f'PagerDuty refused channel "{name}" (HTTP {status}): {advice}')
+
+
+class _Patience:
+    """Hangs up on a request that takes longer than it may in all: httpx bounds each of its steps, not their sum."""
+
+    def __init__(self, seconds: float) -> None:
+        self._stream: Any = None
+        self._timer = Timer(seconds, self._hang_up)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def watch(self, event: str, info: Mapping[str, Any]) -> None:
+        """Called by httpcore at each step of a request."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._stream = info["return_value"]
+
+    def _hang_up(self) -> None:
+        if self._stream:
+            with suppress(OSError):  # it may have ended just now
+                # Not the method of SSLSocket, which would pull the session away from under the thread that reads.
+                socket.socket.shutdown(self._stream.get_extra_info("socket"), socket.SHUT_RDWR)
+
+
+def dedup_key(alert: Alert) -> str:
+    """The identity of an alert for PagerDuty, whichever process asks and whatever happened to the alert since.
+
+    Numbers of alerts begin at 1 in every database, and two installations may share a routing key. So the instant it
+    was opened, to the microsecond, and its fingerprint stand beside the number. Unlike an id of the installation that
+    also holds for two that were copied from one another: what was open before the copy is the same alert, what
+    opens after it is not.
+    """
+    opened_at = alert.opened_at.astimezone(UTC).isoformat(timespec="microseconds")
+    mark = hashlib.sha256(f"{opened_at} {alert.fingerprint}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{SOURCE}-alert-{alert.id}-{mark}"
+
+
+def _event(notification: Notification, message: FactsMessage) -> dict[str, Any]:
+    action = action_of(notification.change)
+    event: dict[str, Any] = {"event_action": action, "dedup_key": dedup_key(notification.alert)}
+    if action is not Action.TRIGGER:
+        return event
+    finding, alone = notification.alert.finding, len(message.about) == 1
+    summary = message.title if alone else f"{finding.severity.word.upper()}: {clean_name(finding.title)}"
+    details = _details(notification) | ({"text": message.text[:LONGEST_TEXT]} if alone else {})
+    event["payload"] = {
+        "summary": _summary(summary),
+        "source": SOURCE,
+        "severity": finding.severity.word,  # PagerDuty knows the same three words, and "error"
+        "timestamp": notification.created_at.astimezone(UTC).isoformat(),
+        "component": clean_name(finding.key_name or finding.key_id or "") or "workspace",
+        "group": clean_name(notification.owner),
+        "class": finding.kind,
+        "custom_details": details,
+    }
+    event["client"] = SOURCE
+    if message.link:
+        event["links"] = [{"href": message.link, "text": "Open API keys"}]
+    return event
+
+
+def _details(notification: Notification) -> dict[str, Any]:
+    """For people; what is not known is left out."""
+    alert, finding = notification.alert, notification.alert.finding
+    also = tuple(clean_name(title) for title in notification.also)
+    details: dict[str, Any] = {
+        "alert": str(alert.id),
+        "change": notification.change.value,
+        "key": clean_name(finding.key_name),
+        "key id": clean_name(finding.key_id or ""),
+        "key ends in": clean_name(finding.last_four),
+        "owner": clean_name(notification.owner),
+        "open since": f"{alert.opened_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        "evidence": [*(clean_name(line) for line in finding.evidence), *also],
+        **(_money(finding.stakes) if finding.stakes else {}),
+        "why": f"flowy-watch why {alert.id}",
+    }
+    return {name: value for name, value in details.items() if value}
+
+
+def _money(stakes: Stakes) -> dict[str, str]:
+    amounts = {
+        "spent today": stakes.spent_today,
+        "per hour now": stakes.per_hour,
+        "daily cap": stakes.daily_cap,
+        "can still be lost today": stakes.at_risk_today,
+        "balance": stakes.balance,
+    }
+    return {name: f"{credit_words(amount)} credits" for name, amount in amounts.items() if amount is not None}
+
+
+def _summary(text: str) -> str:
+    """One line that is never empty: PagerDuty refuses both."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return (line if len(line) <= LONGEST_SUMMARY else line[: LONGEST_SUMMARY - 1] + "…") or SOURCE
+
+
+def _is_certificate(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
