@@ -40,11 +40,14 @@ class Refused(ChannelError):
 
 
 class TryLater(ChannelError):
-    """Not now. `retry_after` is the other side's own wish, obeyed to the second; None leaves the pause to us."""
+    """Not now. `retry_after` is the other side's own wish, obeyed to the second; None leaves the pause to us.
 
-    def __init__(self, reason: str, *, retry_after: timedelta | None = None) -> None:
+    `partly`: some of the recipients have it already, so the next try must be the very same message.
+    """
+
+    def __init__(self, reason: str, *, retry_after: timedelta | None = None, partly: bool = False) -> None:
         super().__init__(reason)
-        self.retry_after = retry_after
+        self.retry_after, self.partly = retry_after, partly
 
 
 class Doubtful(ChannelError):

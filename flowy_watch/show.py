@@ -1,15 +1,18 @@
 """What the commands print: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flowy_watch.core.alert import Alert, Status
 from flowy_watch.core.finding import Severity
 from flowy_watch.core.words import credit_words
 from flowy_watch.store import Work
 from flowy_watch.store.outbox import DEAD, SENT, WAITING, WITHHELD
+
+if TYPE_CHECKING:
+    from flowy_watch.render.chart_page import Table
 
 _COLOURS = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
@@ -130,7 +133,7 @@ def print_status(fields: dict[str, Any]) -> None:
     )
     for letter in fields["dead_letters"]:
         console.print(
-            Text(f"  not delivered on {letter['channel']}: alert {letter['alert']}: {letter['reason']}", "red")
+            Text(f"  not delivered on {letter['channel']}: {_about(letter['alert'])}: {letter['reason']}", "red")
         )
     for silence in fields["silences"]:
         word = "Expected: silence" if silence["expected"] else "Silence"
@@ -153,6 +156,10 @@ def print_status(fields: dict[str, Any]) -> None:
     console.print(table)
 
 
+def _about(alert_id: int | None) -> str:
+    return "news of another channel" if alert_id is None else f"alert {alert_id}"
+
+
 _CHANGES = {"dismissed": "resolved as no anomaly"}
 
 
@@ -162,7 +169,9 @@ def story_lines(work: Work, alert: Alert) -> list[dict[str, Any]]:
         {
             "at": t.at,
             "what": t.change,
-            "line": f"{_CHANGES.get(t.change, t.change)}: {t.title}" + (f" (by {t.by})" if t.by else "") + (f": {t.why}" if t.why else ""),
+            "line": f"{_CHANGES.get(t.change, t.change)}: {t.title}"
+            + (f" (by {t.by})" if t.by else "")
+            + (f": {t.why}" if t.why else ""),
         }
         for t in work.alerts.story(alert.id)
     ]
@@ -182,3 +191,116 @@ def _notice(row: Any) -> str:
     if row.status == DEAD:
         return f"{about} not delivered to {row.channel}: {row.reason}"
     return f"{about} waits for {row.channel}, try {row.tries}" + (f": {row.reason}" if row.reason else "")
+
+
+class Tried(Protocol):
+    """A setting of the knob and what it would have told."""
+
+    @property
+    def false_alarms_per_month(self) -> float: ...
+    @property
+    def threshold(self) -> float: ...
+    @property
+    def alerts(self) -> Sequence[Alert]: ...
+    @property
+    def per_month(self) -> float: ...
+
+
+class Replayed(Protocol):
+    @property
+    def first_at(self) -> datetime | None: ...
+    @property
+    def last_at(self) -> datetime | None: ...
+
+
+def backtest_fields(alerts: Iterable[Alert], polls: int, keys: int) -> dict[str, Any]:
+    names = ("key_id", "kind", "severity", "opened_at", "resolved_at", "title")
+    listed = [{name: fields[name] for name in names} for fields in map(alert_fields, alerts)]
+    return {"alerts": listed, "polls": polls, "keys": keys}
+
+
+def setting_fields(tried: Tried) -> dict[str, Any]:
+    return {
+        "false_alarms_per_month": tried.false_alarms_per_month,
+        "threshold": round(tried.threshold, 2),
+        "alerts": len(tried.alerts),
+        "per_month": round(tried.per_month, 2),
+    }
+
+
+def period(replayed: Replayed) -> str:
+    if replayed.first_at is None or replayed.last_at is None:
+        return ""
+    return f", {replayed.first_at:%Y-%m-%d %H:%M} to {replayed.last_at:%Y-%m-%d %H:%M} UTC"
+
+
+def kinds_table(alerts: Sequence[Alert], months: float) -> "Table":
+    """How many alerts of each kind, the most first."""
+    from flowy_watch.render.chart_page import Table
+
+    kinds: dict[str, list[Alert]] = {}
+    for alert in alerts:
+        kinds.setdefault(alert.finding.kind, []).append(alert)
+    rows = []
+    for kind, found in sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0])):
+        severities = [sum(a.finding.severity is severity for a in found) for severity in reversed(Severity)]
+        keys = len({a.finding.key_id for a in found if a.finding.key_id})
+        rows.append([kind, str(len(found)), f"{len(found) / months:.1f}", *map(str, severities), str(keys)])
+    heads = ("kind", "alerts", "a month", *(severity.word for severity in reversed(Severity)), "keys")
+    return Table("What would have been told", heads, rows)
+
+
+def knob_table(settings: Sequence[Tried], present: float) -> "Table":
+    """What each setting of the knob would have told about odd spend."""
+    from flowy_watch.render.chart_page import Table
+
+    rows = [
+        [f"{one.false_alarms_per_month:g}", str(len(one.alerts)), f"{one.per_month:.1f}", f"{one.threshold:.1f}"]
+        for one in settings
+    ]
+    marked = next((n for n, one in enumerate(settings) if one.false_alarms_per_month == present), -1)
+    heads = ("false_alarms_per_month", "alerts", "a month", "told from surprise")
+    note = (
+        f"Alerts about odd spend (spike, ramp), incidents and false alarms alike. Present setting: {present:g}. "
+        "A surprise of 4 is seen once in 10,000."
+    )
+    return Table("What other settings would have told", heads, rows, note, marked)
+
+
+def print_table(table: "Table") -> None:
+    """Nothing for a table without rows."""
+    from rich.console import Console
+    from rich.table import Table as Rich
+    from rich.text import Text
+
+    if not table.rows:
+        return
+    made = Rich(box=None, pad_edge=False, header_style="bold", title=Text(table.title), title_justify="left")
+    for n, head in enumerate(table.heads):
+        made.add_column(head, justify="right" if n else "left")
+    if table.marked >= 0:
+        made.add_column("")
+    for n, row in enumerate(table.rows):
+        cells = [Text(cell) for cell in row]
+        if table.marked >= 0:
+            cells.append(Text("← present" if n == table.marked else ""))
+        made.add_row(*cells, style="bold" if n == table.marked else "")
+    console = Console()
+    console.print()
+    console.print(made)
+    if table.note:
+        console.print(Text(table.note), soft_wrap=True)
+
+
+def sweep_words(wanted: float, chosen: Tried | None, settings: Sequence[Tried]) -> str:
+    """The line for the configuration, or why there is none."""
+    quietest = min(settings, key=lambda one: one.false_alarms_per_month)
+    if chosen is None:
+        return (
+            f"No setting tells as little as {wanted:g} a month: {quietest.false_alarms_per_month:g} would still have "
+            f"told {quietest.per_month:.1f}. What is left is far out of the ordinary; look at it with --html FILE."
+        )
+    return (
+        f"For at most {wanted:g} alerts about odd spend a month (on this history: {chosen.per_month:.1f}), put into "
+        f"the configuration:\n\n[workspace]\nfalse_alarms_per_month = {chosen.false_alarms_per_month:g}"
+    )

@@ -45,6 +45,8 @@ class Notification:
     """Why people hear of it now, where that is not plain from the change."""
     also: tuple[str, ...] = ()
     """Titles of other alerts of the same key that opened or grew in the same poll and are told with this one."""
+    also_ids: tuple[int, ...] = ()
+    """The numbers of those alerts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,9 @@ class Plan:
     settled: tuple[Alert, ...]
     """Alerts whose present level is told, or withheld for good: they are not planned again until they get worse."""
 
+
+UNDELIVERED = "undelivered"
+"""The kind of what is told where another channel refuses: it has no alert of its own in the store."""
 
 _HELD_BACK = "the silence or acknowledgement that held this back has ended"
 
@@ -111,6 +116,21 @@ def plan(
     return Plan(_one_per_key(notifications), tuple(settled))
 
 
+def undelivered(channel: str, *, tell: str, cause: str, alerts: int, now: datetime) -> Notification:
+    """What channel `tell` hears when another one refuses for good. Its fingerprint is the channel and the cause."""
+    many = {0: "notices are", 1: "1 alert was"}.get(alerts, f"{alerts} alerts were")
+    finding = Finding(
+        kind=UNDELIVERED,
+        severity=Severity.CRITICAL,
+        title=f"{channel} could not be told: {many} not delivered there",
+        period=f"{channel}: {cause}",
+        evidence=(cause, f"What {channel} missed is not sent there again."),
+        facts={"channel": channel, "cause": cause},
+    )
+    alert = Alert(0, finding, Status.OPEN, finding.level, opened_at=now, last_seen_at=now)
+    return Notification(tell, Change.OPENED, alert, now)
+
+
 def _worst_first(alert: Alert) -> tuple[int, bool, str]:
     """By severity; of equals the cap first: it says exactly how much is left."""
     finding = alert.finding
@@ -131,7 +151,10 @@ def _one_per_key(notifications: Iterable[Notification]) -> tuple[Notification, .
             out.append(notification)
         else:
             lead = out[first[place]]
-            out[first[place]] = replace(lead, also=(*lead.also, notification.alert.finding.title))
+            other = notification.alert
+            out[first[place]] = replace(
+                lead, also=(*lead.also, other.finding.title), also_ids=(*lead.also_ids, other.id)
+            )
             out.append(replace(notification, withheld=f"told with alert {lead.alert.id}, which is about the same key"))
     return tuple(out)
 

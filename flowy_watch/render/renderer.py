@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from flowy_watch.core.alert import Change
-from flowy_watch.core.message import Dialect, EmailMessage, Message, PlainMessage, SlackMessage
-from flowy_watch.core.notification import Notification
+from flowy_watch.core.bundle import Form
+from flowy_watch.core.message import Dialect, EmailMessage, FactsMessage, Message, PlainMessage, SlackMessage
+from flowy_watch.core.notification import UNDELIVERED, Notification
 from flowy_watch.render.environment import build_environment
 from flowy_watch.render.notice import (
     Mood,
@@ -24,7 +25,7 @@ from flowy_watch.render.notice import (
     verdict,
 )
 from flowy_watch.render.phrase import When, bold, code, line, plain, shorten, visible
-from flowy_watch.render.roundup import roundup
+from flowy_watch.render.roundup import Page, listed, paged
 from flowy_watch.render.steps import steps
 
 SLACK_HEADER = 150
@@ -43,17 +44,22 @@ class Renderer:
         self._environment = build_environment()
 
     def render(self, notification: Notification, dialect: Dialect) -> Message:
-        return self._say(self.notice(notification), dialect)
+        return self._say(self.notice(notification), dialect, (notification,))
 
-    def render_many(self, notifications: Sequence[Notification], dialect: Dialect) -> tuple[Message, ...]:
-        """Many notifications for one channel in few messages, each alert on a line of its own, the worst first.
+    def pages(self, notifications: Sequence[Notification], dialect: Dialect, form: Form) -> tuple[Page, ...]:
+        """How many notifications are dealt out to few messages: at most three for Slack, one for the others.
 
-        At most three for Slack, one for the others. Nothing yields nothing, and one is what `render` makes of it.
+        Nothing yields nothing. The words of each are made by `render_page`.
         """
-        if len(notifications) < 2:
-            return tuple(self.render(notification, dialect) for notification in notifications)
-        pages = 3 if dialect is Dialect.SLACK else 1
-        return tuple(self._say(notice, dialect) for notice in roundup(notifications, self._reader, most=pages))
+        return paged(notifications, form, most=3 if dialect is Dialect.SLACK else 1)
+
+    def render_page(
+        self, notifications: Sequence[Notification], dialect: Dialect, *, headline: str, form: Form
+    ) -> Message:
+        """One message about many, each alert on a line of its own, the worst first."""
+        told = tuple(notifications)
+        notice = listed(told, headline, form, self._reader, narrow=dialect is Dialect.SLACK)
+        return self._say(notice, dialect, told)
 
     def render_test(self, dialect: Dialect, channel_name: str, now: datetime) -> Message:
         """What `notify-test` sends: harmless, and plainly a test."""
@@ -71,6 +77,10 @@ class Renderer:
         """The words without their dialect."""
         alert, when = notification.alert, When(self._reader.timezone, notification.created_at)
         parts: tuple[Part, ...]
+        if alert.finding.kind == UNDELIVERED:
+            which = line("Which ones: ", code("flowy-watch status"))
+            told = (verdict(notification, when),)
+            return Notice(mood_of(notification), first_line(notification), told, (which, line(self._reader.workspace)))
         if notification.change.ends:
             note = notification.note if notification.change is Change.STOPPED else ""
             parts = (ended(alert, when, note),)
@@ -83,7 +93,7 @@ class Renderer:
         below = footer(alert, when, self._reader.workspace)
         return Notice(mood_of(notification), first_line(notification), parts, below)
 
-    def _say(self, notice: Notice, dialect: Dialect) -> Message:
+    def _say(self, notice: Notice, dialect: Dialect, about: tuple[Notification, ...] = ()) -> Message:
         parts = tuple(part.without_gaps() for part in notice.parts)
         parts = tuple(part for part in parts if part.lines or part.bullets or part.rows)
         notice = replace(notice, parts=parts, footer=tuple(spans for spans in notice.footer if spans))
@@ -95,6 +105,9 @@ class Renderer:
         text = self._fill("email/notice.txt.j2", notice)
         if dialect is Dialect.PLAIN:
             return PlainMessage(text)
+        if dialect is Dialect.FACTS:
+            link = next((part.link for part in parts if part.link), "")
+            return FactsMessage(notice.first_line, text, link, about)
         return EmailMessage(notice.first_line, text, self._fill("email/notice.html.j2", notice))
 
     def _fill(self, template: str, notice: Notice, **more: object) -> str:

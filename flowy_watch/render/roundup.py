@@ -1,7 +1,9 @@
 """Many alerts in few messages: when everything breaks at once, nobody can read five hundred."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from flowy_watch.core.bundle import Form
 from flowy_watch.core.notification import Notification
 from flowy_watch.core.words import credit_words
 from flowy_watch.render.notice import (
@@ -16,55 +18,72 @@ from flowy_watch.render.notice import (
     said_of_key,
     tail_of,
 )
-from flowy_watch.render.phrase import bold, code, line, shorten, visible
+from flowy_watch.render.phrase import When, bold, code, line, shorten, visible
 
 ROOM = 9_000  # characters of lines in one message; Slack refuses more than about 13,000 for everything
 WIDEST, NARROWEST = 140, 16
 LONGEST_TEXT = 2_500
-MOST_ROWS = 1_500  # beyond it a row has no room for a name any more
+MOST_ROWS = 500  # of one message: beyond it a row has no room for a name any more
 
 
-def roundup(notifications: Sequence[Notification], reader: Reader, *, most: int) -> tuple[Notice, ...]:
-    """At most `most` notices in which every alert has its line, shortened as far as it must be."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One message about many: its first line, and which of the notifications it lists, the worst first."""
+
+    headline: str
+    places: tuple[int, ...]
+
+
+def paged(notifications: Sequence[Notification], form: Form, *, most: int) -> tuple[Page, ...]:
+    """Deal the notifications out to at most `most` messages, as few as have room for a full line each."""
+    places = sorted(range(len(notifications)), key=lambda place: _worst_first(notifications[place]))
+    per_page = len(places) if most == 1 else max(-(-len(places) // most), ROOM // (WIDEST + 1))
+    pages = [places[start : start + per_page] for start in range(0, len(places), per_page)]
+    ranked = [notifications[place] for place in places]
+    of = f" of {len(pages)})" if len(pages) > 1 else ""
+    return tuple(
+        Page(_headline(ranked, notifications[page[0]], form, of and f" ({number}{of}"), tuple(page))
+        for number, page in enumerate(pages, 1)
+    )
+
+
+def listed(notifications: Sequence[Notification], headline: str, form: Form, reader: Reader, *, narrow: bool) -> Notice:
+    """One page in words: a line for each alert; `narrow` where the whole message has a limit."""
     ranked = sorted(notifications, key=_worst_first)
-    unlisted = max(len(ranked) - MOST_ROWS, 0)
-    listed = ranked[:MOST_ROWS]
-    width = WIDEST if most == 1 else max(NARROWEST, min(WIDEST, most * ROOM // len(listed) - 1))
-    per_page = len(listed) if most == 1 else max(-(-len(listed) // most), ROOM // (width + 1))
-    pages = [listed[start : start + per_page] for start in range(0, len(listed), per_page)]
-    notices = []
-    for number, page in enumerate(pages, 1):
-        place = f" ({number} of {len(pages)})" if len(pages) > 1 else ""
-        rows = [_row(each, width) for each in page]
-        if unlisted and number == len(pages):
-            rows.append(f"and {unlisted:,} more")
-        notices.append(_page(rows, ranked, reader, place))
-    return tuple(notices)
-
-
-def _page(rows: list[str], ranked: Sequence[Notification], reader: Reader, place: str) -> Notice:
-    worst = ranked[0]
-    mood = mood_of(worst)
-    count = sum(mood_of(each) is mood for each in ranked)
-    more = len(ranked) - count
-    word = f"{count} alerts" if mood is Mood.CALM else f"{count} {mood.value.upper()}"
-    others = f" and {more} more alerts" if more else ""
-    first = f"{word}{others} at once{place}: {_who(worst)} {said_of_key(worst.alert.finding)}"
+    most = MOST_ROWS if narrow else 3 * MOST_ROWS
+    rows = _rows(ranked[:most], form, reader, ROOM if narrow else 0)
+    if unlisted := len(ranked) - most if len(ranked) > most else 0:
+        rows.append(f"and {unlisted:,} more")
+    mood = Mood.CALM if form is Form.PASSED else mood_of(ranked[0])
     about_keys = any(name_of(each.alert.finding) for each in ranked) and mood is not Mood.CALM
     way = (
         line(bold("Revoke what nobody expects"), ", by an owner or editor:"),
         line(bold("Settings → API keys → Revoke")),
     )
     press = (Part(Role.STOP, way, link=reader.api_keys_url),) if about_keys else ()
+    known = "alerts" if form is Form.PASSED else "alerts --open"
     return Notice(
         mood,
-        shorten(first, LONGEST_SUBJECT),
+        headline,
         (*press, *_list(rows)),
         (
-            line("All of them: ", code("flowy-watch alerts"), " · one of them: ", code("flowy-watch why NUMBER")),
+            line("All of them: ", code(f"flowy-watch {known}"), " · one of them: ", code("flowy-watch why NUMBER")),
             line(reader.workspace),
         ),
     )
+
+
+def _headline(ranked: Sequence[Notification], first: Notification, form: Form, place: str) -> str:
+    """Counts all of them and names the first of the page: on a lock screen every post says something else."""
+    if form is Form.PASSED:
+        many = f"{len(ranked)} alerts" if len(ranked) > 1 else "1 alert"
+        return f"{many} came and went while this channel could not be reached{place}"
+    mood = mood_of(ranked[0])
+    count = sum(mood_of(each) is mood for each in ranked)
+    more = len(ranked) - count
+    word = f"{count} alerts over" if mood is Mood.CALM else f"{count} {mood.value.upper()}"
+    others = f" and {more} more alert{'s' if more > 1 else ''}" if more else ""
+    return shorten(f"{word}{others} at once{place}: {_who(first)} {said_of_key(first.alert.finding)}", LONGEST_SUBJECT)
 
 
 def _worst_first(notification: Notification) -> tuple[int, int, int]:
@@ -79,19 +98,53 @@ def _who(notification: Notification) -> str:
     return name_of(finding) or visible(finding.kind)
 
 
-def _row(notification: Notification, width: int) -> str:
-    """`🔴 12 prod-render (…4f2a) 4,800 of 5,000`: the number first, since all commands ask for it."""
-    alert, finding = notification.alert, notification.alert.finding
-    head = f"{mood_of(notification).sign} {alert.id} "
-    stakes = finding.stakes
-    said = said_of_key(finding)
-    if stakes and width < WIDEST // 2:
-        said = credit_words(stakes.spent_today)
-        said += f" of {credit_words(stakes.daily_cap)}" if stakes.daily_cap is not None else " today"
-    tail = f"{tail_of(finding)} " if width >= WIDEST // 3 else " "
-    room = max(width - len(head) - len(tail), 8)
-    name = shorten(_who(notification), max(room - len(said), room // 2))
-    return f"{head}{name}{tail}{shorten(said, max(room - len(name), 4))}"
+def _rows(notifications: Sequence[Notification], form: Form, reader: Reader, room: int) -> list[str]:
+    """A line each, as full as there is room for all of them: what was said goes first, the name last."""
+    for words in (_full, _figures, _figures_alone, _name_alone):
+        rows = [words(each, form, reader) for each in notifications]
+        if not room or sum(map(len, rows)) + len(rows) <= room:
+            return rows
+    return [shorten(row, max(NARROWEST, room // len(rows) - 1)) for row in rows]
+
+
+def _full(notification: Notification, form: Form, reader: Reader) -> str:
+    """`🔴 12 prod-render (…4f2a) is at 96 % of its daily cap`: the number first, since all commands ask for it."""
+    finding = notification.alert.finding
+    more = f" (and {len(notification.also)} more of this key)" if notification.also else ""
+    tail = f"{more}{_span(notification, reader) if form is Form.PASSED else ''}"
+    head = f"{_name_alone(notification, form, reader)}{tail_of(finding)} "
+    return f"{head}{shorten(said_of_key(finding), max(WIDEST - len(head) - len(tail), 20))}{tail}"
+
+
+def _figures(notification: Notification, form: Form, reader: Reader) -> str:
+    head = f"{_name_alone(notification, form, reader)}{tail_of(notification.alert.finding)}"
+    return f"{head} {_figure(notification, form, reader)}"
+
+
+def _figures_alone(notification: Notification, form: Form, reader: Reader) -> str:
+    return f"{_name_alone(notification, form, reader)} {_figure(notification, form, reader)}"
+
+
+def _name_alone(notification: Notification, _form: Form, _reader: Reader) -> str:
+    return f"{mood_of(notification).sign} {notification.alert.id} {_who(notification)}"
+
+
+def _figure(notification: Notification, form: Form, reader: Reader) -> str:
+    """The shortest that says how bad: what was spent of what, else the beginning of the title."""
+    stakes = notification.alert.finding.stakes
+    if form is Form.PASSED:
+        return _span(notification, reader).removeprefix(", ")
+    if not stakes:
+        return shorten(said_of_key(notification.alert.finding), 24)
+    of_cap = f" of {credit_words(stakes.daily_cap)}" if stakes.daily_cap is not None else " today"
+    return f"{credit_words(stakes.spent_today)}{of_cap}"
+
+
+def _span(notification: Notification, reader: Reader) -> str:
+    """`, 14:05 to 14:35 UTC (15:35 CET)`"""
+    alert = notification.alert
+    when = When(reader.timezone, notification.created_at)
+    return f", {alert.opened_at:%H:%M} to {when(alert.resolved_at or alert.last_seen_at)}"
 
 
 def _list(rows: list[str]) -> Iterator[Part]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from flowy_watch.store.alerts import Alerts
 from flowy_watch.store.engine import Database
-from flowy_watch.store.outbox import Claimed, Outbox
+from flowy_watch.store.outbox import Claimed, Outbox, Page
+from flowy_watch.store.sending import sending
 from flowy_watch.store.usage import Usage
 
 
@@ -37,6 +38,12 @@ class Store:
         with self.database.read() as connection:
             yield Work(Usage(connection), Alerts(connection), Outbox(connection))
 
+    @contextmanager
+    def sending(self, channel: str) -> Iterator[bool]:
+        """Whether this process is the one that may send on the channel, until the block ends. Raises StoreError."""
+        with sending(self.database, channel) as mine:
+            yield mine
+
     def migrate(self) -> None:
         self.database.migrate()
 
@@ -44,4 +51,4 @@ class Store:
         self.database.close()
 
 
-__all__ = ["Alerts", "Claimed", "Outbox", "Store", "Usage", "Work"]
+__all__ = ["Alerts", "Claimed", "Outbox", "Page", "Store", "Usage", "Work"]

@@ -14,11 +14,12 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from flowy_watch.core.redact import redact
 from flowy_watch.errors import AlreadyRunning, StoreError
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The newest migration this version knows; the start skips Alembic when the database is already there."""
 
 _WRITE_LOCK, _DAEMON_LOCK = 0x666C6F77, 0x79776174  # PostgreSQL's advisory locks are numbers
 _BUSY_SECONDS = 30.0
+_CACHE = "cache_size = -8000"  # kB; the 2 MB of the default do not hold the rows that a poll of 10,000 keys changes
 
 
 class Database:
@@ -150,7 +151,7 @@ def _options(backend: str) -> dict[str, Any]:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver must not open transactions of its own; `_begin_sqlite` does
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY", _CACHE):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -1,13 +1,17 @@
-"""Notifications not yet delivered, and what became of the others."""
+"""Notifications not yet delivered, and what became of the others.
 
-from collections.abc import Iterable
+Longer than other files: the life of a notice is one machine of few states, and its steps are read together.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import JSON, Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 
+from flowy_watch.core.bundle import Form, Waiting
 from flowy_watch.core.notification import Notification
 from flowy_watch.store.codec import dump_notification, load_notification
 from flowy_watch.store.tables import OutboxRow
@@ -19,15 +23,39 @@ _outbox = OutboxRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it,
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A notification leased to one worker: nobody else sends it until the lease ends."""
+    """A message leased to one worker: nobody else sends it until the lease ends. It carries one notice or many."""
 
     outbox_id: str
-    alert_id: int
+    """The carrier's: under this id the message is sent, in every try."""
     tries: int
+    doubtful: bool
+    """An earlier try may have arrived."""
+    form: Form
+    headline: str
+    page: int
     created_at: datetime
-    notification: Notification
+    """Of its oldest notice."""
+    notices: tuple[Waiting, ...]
+    """The carrier first, the others oldest first."""
     earlier: str
-    """The remote id of what was last delivered about this alert on this channel; empty when nothing was."""
+    """The remote id of the last message about this alert alone on this channel; empty when there was none."""
+
+    @property
+    def notification(self) -> Notification:
+        return self.notices[0].notification
+
+    @property
+    def notifications(self) -> tuple[Notification, ...]:
+        return tuple(notice.notification for notice in self.notices)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One message that is to be: the first member carries it."""
+
+    form: Form
+    members: tuple[Waiting, ...]
+    headline: str = ""
 
 
 class Outbox:
@@ -43,55 +71,191 @@ class Outbox:
             self._connection.execute(insert(_outbox), rows)
         return sum(row["status"] == WAITING for row in rows)
 
-    def claim(self, channel: str, *, now: datetime, until: datetime) -> Claimed | None:
-        """Lease the oldest waiting notification of a channel, if it is due and nobody else has it.
-
-        Strictly in order: while the oldest waits for its next try, or is leased, the younger ones wait behind it.
-        """
-        waiting = and_(_outbox.c.channel == channel, _outbox.c.status == WAITING)
-        row = self._connection.execute(select(_outbox).where(waiting).order_by(_outbox.c.seq).limit(1)).first()
-        if row is None or row.due_at > now or (row.leased_until is not None and row.leased_until > now):
-            return None
-        try:
-            notification = load_notification(row.payload)
-        except ValueError:
-            self.dead(row.id, reason="written by another version, which this one cannot read")
-            return None
-        self._connection.execute(
-            update(_outbox).where(_outbox.c.seq == row.seq).values(leased_until=until, tries=row.tries + 1)
-        )
-        return Claimed(row.id, row.alert_id, row.tries + 1, row.created_at, notification, self._earlier(row))
-
-    def _earlier(self, row: Row[Any]) -> str:
-        query = select(_outbox.c.remote_id).where(
-            _outbox.c.alert_id == row.alert_id,
-            _outbox.c.channel == row.channel,
-            _outbox.c.status == SENT,
-            _outbox.c.remote_id != "",
-        )
-        return self._connection.execute(query.order_by(_outbox.c.seq.desc()).limit(1)).scalar() or ""
-
-    def sent(self, outbox_id: str, *, at: datetime, remote_id: str, reason: str = "") -> None:
-        self._set(outbox_id, status=SENT, sent_at=at, remote_id=remote_id, reason=reason, leased_until=None)
-
-    def later(self, outbox_id: str, *, due_at: datetime, reason: str) -> None:
-        self._set(outbox_id, due_at=due_at, reason=reason, leased_until=None)
-
-    def dead(self, outbox_id: str, *, reason: str) -> None:
-        self._set(outbox_id, status=DEAD, reason=reason, leased_until=None)
-
-    def _set(self, outbox_id: str, **values: Any) -> None:
-        self._connection.execute(update(_outbox).where(_outbox.c.id == outbox_id).values(**values))
+    # ── what is sent next ────────────────────────────────────────────────────────────────────────────────────────
 
     def next_due(self, channel: str) -> datetime | None:
-        """When the oldest waiting notification of a channel may be tried; None when nothing waits."""
-        row = self._connection.execute(
-            select(_outbox.c.due_at, _outbox.c.leased_until)
-            .where(_outbox.c.channel == channel, _outbox.c.status == WAITING)
-            .order_by(_outbox.c.seq)
-            .limit(1)
-        ).first()
+        """When the next message of a channel may be tried; None when nothing waits.
+
+        Strictly in order: while the first waits for its next try, or is leased, all others wait behind it.
+        """
+        row = self._first(channel)
         return None if row is None else max(row.due_at, row.leased_until or row.due_at)
+
+    def _first(self, channel: str) -> Row[Any] | None:
+        """What was composed comes first, page by page and its carrier before the rest; then the oldest."""
+        columns = (_outbox.c.due_at, _outbox.c.leased_until, _outbox.c.carrier)
+        order = (_outbox.c.page == 0, _outbox.c.page, _outbox.c.id != _outbox.c.carrier, _outbox.c.seq)
+        return self._connection.execute(select(*columns).where(_waiting(channel)).order_by(*order).limit(1)).first()
+
+    def composed(self, channel: str) -> bool:
+        """Whether it is settled which notices the next message of a channel carries."""
+        row = self._first(channel)
+        return row is not None and bool(row.carrier)
+
+    def loose(self, channel: str) -> list[Waiting]:
+        """The notices of a channel that no message was made of yet, oldest first. Those nobody can read are buried."""
+        told = self._told(channel)
+        rows = self._connection.execute(
+            select(_outbox.c.id, _outbox.c.alert_id, _outbox.c.payload)
+            .where(_waiting(channel), _outbox.c.carrier == "")
+            .order_by(_outbox.c.seq)
+        ).all()
+        found = []
+        for row in rows:
+            if notification := self._read(row):
+                heard = row.alert_id in told
+                own = bool(told.get(row.alert_id))
+                found.append(Waiting(row.id, notification, heard=heard, in_place=own and notification.quiet))
+        return found
+
+    def _read(self, row: Row[Any]) -> Notification | None:
+        try:
+            return load_notification(row.payload)
+        except ValueError:
+            self._set([row.id], status=DEAD, reason="written by another version, which this one cannot read")
+            return None
+
+    def _told(self, channel: str) -> dict[int, str]:
+        """Alerts that the channel heard of and that something waits for, each with the remote id of its last message.
+
+        That id is empty where nothing told of the alert alone.
+        """
+        wanted = select(_outbox.c.alert_id).where(_waiting(channel))
+        query = (
+            select(_outbox.c.alert_id, _outbox.c.remote_id)
+            .where(_outbox.c.channel == channel, _outbox.c.sent_at.isnot(None), _outbox.c.alert_id.in_(wanted))
+            .order_by(_outbox.c.seq)
+        )
+        told: dict[int, str] = {}
+        for row in self._connection.execute(query):
+            told[row.alert_id] = row.remote_id or told.get(row.alert_id, "")
+        return told
+
+    def compose(self, pages: Iterable[Page]) -> None:
+        """Settle which notices travel in which message, in this order, each as its member says."""
+        for number, page in enumerate(pages, 1):
+            carrier = page.members[0].outbox_id
+            rows = [
+                {"_id": member.outbox_id, "_payload": dump_notification(member.notification)} for member in page.members
+            ]
+            values = {"carrier": carrier, "page": number, "form": page.form.value}
+            statement = update(_outbox).where(_outbox.c.id == bindparam("_id"))
+            self._connection.execute(statement.values(**values, payload=bindparam("_payload", type_=JSON)), rows)
+            self._set([carrier], headline=page.headline)
+
+    def overtake(self, told_by: Mapping[str, str]) -> None:
+        """These notices are not sent: another one says what is to be said of the alert."""
+        for outbox_id in told_by:
+            reason = "overtaken by a later notice of this alert before it could be sent"
+            self._set([outbox_id], status=WITHHELD, reason=reason)
+
+    def claim(self, channel: str, *, until: datetime) -> Claimed | None:
+        """Lease the next composed message of a channel. From here on it counts as one that may have arrived."""
+        head = self._first(channel)
+        if head is None or not head.carrier:
+            return None
+        whole = and_(_outbox.c.carrier == head.carrier, _outbox.c.status == WAITING)
+        rows = self._connection.execute(
+            select(_outbox).where(whole).order_by(_outbox.c.id != _outbox.c.carrier, _outbox.c.seq)
+        ).all()
+        told = self._told(channel)
+        notices = tuple(
+            Waiting(row.id, notification, heard=row.alert_id in told)
+            for row in rows
+            if (notification := self._read(row))
+        )
+        if not notices or notices[0].outbox_id != head.carrier:
+            self.loosen(channel)
+            return None
+        tries, alert_id = max(row.tries for row in rows) + 1, rows[0].alert_id
+        self._connection.execute(update(_outbox).where(whole).values(leased_until=until, tries=tries, doubtful=True))
+        return Claimed(
+            head.carrier,
+            tries,
+            rows[0].doubtful,
+            Form(rows[0].form),
+            rows[0].headline,
+            rows[0].page,
+            min(row.created_at for row in rows),
+            notices,
+            told.get(alert_id, ""),
+        )
+
+    # ── what came of it ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def sent(self, claimed: Claimed, *, at: datetime, remote_id: str, reason: str = "") -> None:
+        """Told. Only a message about one alert alone can be brought up to date later, so only there the id is kept."""
+        about_one = claimed.form is Form.ALONE
+        others = [notice.outbox_id for notice in claimed.notices[1:]]
+        done = {"status": SENT, "sent_at": at, "leased_until": None, "doubtful": False}
+        how = "" if about_one else _grouped(claimed)
+        reasons = "; ".join(filter(None, (how, reason)))
+        self._set([claimed.outbox_id], **done, remote_id=remote_id if about_one else "", reason=reasons)
+        self._set(others, **done, remote_id="", reason=reasons)
+        also = [number for notification in claimed.notifications for number in notification.also_ids]
+        with_it = and_(_outbox.c.alert_id.in_(also), _outbox.c.channel == claimed.notification.channel)
+        unheard = and_(_outbox.c.status == WITHHELD, _outbox.c.sent_at.is_(None), _outbox.c.carrier == "")
+        if also:
+            self._connection.execute(update(_outbox).where(with_it, unheard).values(sent_at=at))
+
+    def doubt(self, claimed: Claimed, *, due_at: datetime, reason: str) -> None:
+        """It may have arrived, in part or whole: the very same message is tried again."""
+        self._set(_ids(claimed), due_at=due_at, reason=reason, leased_until=None)
+
+    def keep(self, claimed: Claimed, *, due_at: datetime, reason: str) -> None:
+        """Nothing of it was taken, and it is one of several pages: these notices stay together."""
+        self._set(_ids(claimed), due_at=due_at, reason=reason, leased_until=None, doubtful=False)
+
+    def loosen(self, channel: str, *, due_at: datetime | None = None, reason: str = "") -> None:
+        """Nothing was taken: what waits is put together anew in the next try, as things stand then."""
+        free = {"carrier": "", "page": 0, "form": "", "headline": "", "doubtful": False, "leased_until": None}
+        if due_at is not None:
+            free |= {"due_at": due_at}
+        if reason:
+            self._connection.execute(update(_outbox).where(_waiting(channel), _outbox.c.doubtful).values(reason=reason))
+        self._connection.execute(update(_outbox).where(_waiting(channel)).values(**free))
+
+    def dead(self, outbox_ids: Iterable[str], *, at: datetime, reason: str) -> None:
+        self._set(list(outbox_ids), status=DEAD, reason=reason, leased_until=None, due_at=at)
+
+    def _set(self, outbox_ids: Sequence[str], **values: Any) -> None:
+        if outbox_ids:
+            self._connection.execute(update(_outbox).where(_outbox.c.id.in_(outbox_ids)).values(**values))
+
+    # ── channels that fail ───────────────────────────────────────────────────────────────────────────────────────
+
+    def last_worked_at(self, channel: str) -> datetime | None:
+        query = select(func.max(_outbox.c.sent_at)).where(_outbox.c.channel == channel, _outbox.c.status == SENT)
+        worked: datetime | None = self._connection.execute(query).scalar()
+        return worked
+
+    def undelivered(self, channel: str) -> int:
+        """How many alerts died on a channel since it last worked."""
+        query = select(func.count(_outbox.c.alert_id.distinct())).where(self._died(channel))
+        return int(self._connection.execute(query).scalar() or 0)
+
+    def fails(self, channel: str) -> bool:
+        """Whether a notice died on this channel since it last worked."""
+        return self._connection.execute(select(_outbox.c.seq).where(self._died(channel)).limit(1)).first() is not None
+
+    def _died(self, channel: str) -> Any:
+        died = and_(_outbox.c.channel == channel, _outbox.c.status == DEAD)
+        worked_at = self.last_worked_at(channel)
+        return died if worked_at is None else and_(died, _outbox.c.due_at >= worked_at)
+
+    def told_on(self, fingerprint: str, *, since: datetime | None) -> list[str]:
+        """The channels that were told, or are to be told, of a failure of ours since then."""
+        ours = _outbox.c.alert_id.is_(None)
+        if since is not None:
+            ours = and_(ours, _outbox.c.created_at >= since)
+        found = []
+        for row in self._connection.execute(select(_outbox).where(ours)):
+            notification = self._read(row)
+            if notification and notification.alert.fingerprint == fingerprint:
+                found.append(row.channel)
+        return found
+
+    # ── for people ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def story(self, alert_id: int) -> list[Row[Any]]:
         """Every notice of one alert, sent and withheld, oldest first."""
@@ -113,10 +277,25 @@ class Outbox:
         return self._connection.execute(delete(_outbox).where(old)).rowcount
 
 
+def _waiting(channel: str) -> Any:
+    return and_(_outbox.c.channel == channel, _outbox.c.status == WAITING)
+
+
+def _ids(claimed: Claimed) -> list[str]:
+    return [notice.outbox_id for notice in claimed.notices]
+
+
+def _grouped(claimed: Claimed) -> str:
+    many = len(claimed.notices)
+    if claimed.form is Form.PASSED:
+        return f"grouped into {many} that came and went before this channel could be told"
+    return f"grouped into a roundup of {many} alerts"
+
+
 def _row(notification: Notification) -> dict[str, Any]:
     return {
         "id": uuid4().hex,
-        "alert_id": notification.alert.id,
+        "alert_id": notification.alert.id or None,
         "channel": notification.channel,
         "change": notification.change.value,
         "status": WITHHELD if notification.withheld else WAITING,

@@ -161,6 +161,9 @@ class OutboxRow(SQLModel, table=True):
     """A notification on its way, delivered, dead, or withheld: the story that `why` tells.
 
     `seq` keeps the order within a channel; `id` is what the other side sees.
+
+    Notices that travel in one message share a `carrier`: the one under whose id the message is sent. It is written
+    before the first try and stays until an answer says that nothing was taken, so that every try is the same message.
     """
 
     __tablename__ = "outbox"
@@ -179,4 +182,13 @@ class OutboxRow(SQLModel, table=True):
     sent_at: datetime | None = None
     remote_id: str = Field(default="", sa_type=Text)
     reason: str = Field(default="", sa_type=Text)
+    carrier: str = Field(default="", sa_column=Column(Text, server_default="", nullable=False))
+    """Empty while it is open in which message this notice will travel."""
+    page: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    """The place of its message among those made at once, from 1."""
+    form: str = Field(default="", sa_column=Column(Text, server_default="", nullable=False))
+    headline: str = Field(default="", sa_column=Column(Text, server_default="", nullable=False))
+    """The first line of a message about many; only the carrier has it."""
+    doubtful: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    """An earlier try may have arrived."""
     payload: dict[str, object] = Field(default_factory=dict, sa_type=JSON)

@@ -170,8 +170,9 @@ def test_all_recipients_bad_is_a_refusal_that_names_one(sink: MailSink) -> None:
 def test_a_recipient_who_must_wait_is_tried_again_alone(sink: MailSink) -> None:
     channel = channel_to(sink, ANA, BEN, CAT)
     sink.refuse(BEN, "451 greylisted")
-    with pytest.raises(TryLater, match=r"ben@example\.com"):
+    with pytest.raises(TryLater, match=r"ben@example\.com") as later:
         channel.send(MAIL, envelope("n-7"))
+    assert later.value.partly
     sink.refuse(BEN, "")
 
     receipt = channel.send(MAIL, envelope("n-7"))

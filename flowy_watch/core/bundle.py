@@ -1,0 +1,131 @@
+"""Which of the waiting notices travel together, and how those that are out of date are told."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from flowy_watch.core.alert import Alert, Change, Status
+from flowy_watch.core.notification import Notification
+
+MOST_ALONE = 3
+"""So many news in one go are a message each, with all that can be done about it; more become one list."""
+
+_NEWS = (Change.OPENED, Change.ESCALATED, Change.REPEATED)
+
+
+class Form(StrEnum):
+    """How a bundle is told."""
+
+    ALONE = "alone"  # one notice in full
+    ROUNDUP = "roundup"  # many alerts at once, a line each
+    PASSED = "passed"  # came and went before the channel could be told: a line each
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A notice of one channel that is to be sent."""
+
+    outbox_id: str
+    notification: Notification
+    heard: bool = False
+    """The channel was told of this alert before."""
+    in_place: bool = False
+    """It only brings up to date a message that stands there, and bothers nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What is sent next, and in which form."""
+
+    form: Form
+    members: tuple[Waiting, ...]
+    """Each with the present state of its alert."""
+
+
+def overtaken(waiting: Iterable[Waiting]) -> dict[str, str]:
+    """Notices that another one of the same alert makes needless, each with the one that is told instead.
+
+    An alert that several notices wait for is told once: by its end when it has one, else by its latest news.
+    """
+    told_by: dict[str, str] = {}
+    for rows in _by_alert(waiting):
+        leader = _leader(rows)
+        told_by |= {row.outbox_id: leader.outbox_id for row in rows if row is not leader}
+    return told_by
+
+
+def next_bundle(waiting: Sequence[Waiting], present: Mapping[int, Alert]) -> Bundle:
+    """What to send next of the notices of one channel, which are at least one and stand oldest first.
+
+    `present` are the alerts as they are now. Nothing is told as news that is over: an alert that ended without the
+    channel having heard of it becomes a line among those that came and went. More than `MOST_ALONE` news at once are
+    told together; what only brings an earlier message up to date comes after them, one by one.
+    """
+    leaders = [_told(rows, present) for rows in _by_alert(waiting)]
+    live = [row for row in leaders if not _passed(row)]
+    news = [row for row in live if not row.in_place]
+    crowd = [row for row in news if row.notification.alert.id]  # what is about no alert has a message of its own
+    if len(crowd) > MOST_ALONE:
+        return Bundle(Form.ROUNDUP, tuple(crowd))
+    if live:
+        return Bundle(Form.ALONE, ((news or live)[0],))
+    return Bundle(Form.PASSED, tuple(leaders))
+
+
+def at_present(notification: Notification, present: Mapping[int, Alert]) -> Notification:
+    """The notification with its alert as it is now; an alert that is over is no longer told as news.
+
+    Where it is over and others of the same key, told with it, are not, the worst of those takes its place.
+    """
+    alert = present.get(notification.alert.id, notification.alert)
+    if alert.status is not Status.RESOLVED or notification.change not in _NEWS:
+        return replace(notification, alert=alert)
+    others = [present[number] for number in notification.also_ids if number in present]
+    others = [other for other in others if other.status is not Status.RESOLVED]
+    if not others:
+        return replace(notification, alert=alert, change=Change.RESOLVED)
+    worst = max(others, key=lambda other: other.finding.severity)
+    also = tuple(other.finding.title for other in others if other is not worst)
+    return replace(notification, alert=worst, change=Change.OPENED, also=also)
+
+
+def _by_alert(waiting: Iterable[Waiting]) -> list[list[Waiting]]:
+    """In the order in which the first notice of each was made."""
+    rows: dict[object, list[Waiting]] = {}
+    for row in waiting:
+        rows.setdefault(row.notification.alert.id or row.outbox_id, []).append(row)
+    return list(rows.values())
+
+
+def _leader(rows: Sequence[Waiting]) -> Waiting:
+    ends = [row for row in rows if row.notification.change.ends]
+    news = [row for row in rows if row.notification.change in _NEWS]
+    return (ends or news or rows)[-1]
+
+
+def _told(rows: Sequence[Waiting], present: Mapping[int, Alert]) -> Waiting:
+    """The one notice of an alert that speaks for all of them."""
+    leader = _leader(rows)
+    notification = leader.notification
+    news = [row.notification for row in rows if row.notification.change in _NEWS]
+    if news and not notification.change.ends:
+        notification = replace(
+            notification,
+            change=Change.OPENED if news[0].change is Change.OPENED else notification.change,
+            quiet=all(each.quiet for each in news),
+        )
+    notification = replace(
+        notification,
+        also=tuple(dict.fromkeys(title for row in rows for title in row.notification.also)),
+        also_ids=tuple(dict.fromkeys(number for row in rows for number in row.notification.also_ids)),
+    )
+    if notification.change.ends and news and notification.also_ids:
+        notification = replace(notification, change=news[0].change)  # the others of its key may not be over
+    told = at_present(notification, present)
+    return replace(leader, notification=told, in_place=leader.in_place and told.quiet)
+
+
+def _passed(row: Waiting) -> bool:
+    notification = row.notification
+    over = notification.change.ends and notification.alert.status is Status.RESOLVED
+    return over and not row.heard

@@ -1,0 +1,83 @@
+"""What the next message of a channel carries."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+from flowy_watch.channels.base import Channel, Settles
+from flowy_watch.core.alert import Alert
+from flowy_watch.core.bundle import Form, Waiting, at_present, next_bundle, overtaken
+from flowy_watch.core.message import Dialect
+from flowy_watch.core.notification import Notification
+from flowy_watch.jobs.undelivered import recounted
+from flowy_watch.store import Claimed, Page, Work
+
+
+class Dealt(Protocol):
+    """One of the messages about many."""
+
+    @property
+    def headline(self) -> str: ...
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Which of the notifications it tells."""
+        ...
+
+
+class Deals(Protocol):
+    """Decides how many notifications are dealt out to few messages."""
+
+    def pages(self, notifications: Sequence[Notification], dialect: Dialect, form: Form) -> Sequence[Dealt]: ...
+
+
+def claim(work: Work, channel: Channel, deals: Deals, *, now: datetime, until: datetime) -> Claimed | None:
+    """Lease the next message of a channel if it is due, and put it together first where that is still open.
+
+    With the caller's commit it is settled what the message carries: every try after it sends the very same one, until
+    an answer says that nothing was taken.
+    """
+    due_at = work.outbox.next_due(channel.name)
+    if due_at is None or due_at > now:
+        return None
+    if not work.outbox.composed(channel.name):
+        _compose(work, channel, deals, now)
+        return work.outbox.claim(channel.name, until=until)
+    claimed = work.outbox.claim(channel.name, until=until)
+    return claimed if claimed is None or claimed.doubtful else _refreshed(work, claimed)
+
+
+def _compose(work: Work, channel: Channel, deals: Deals, now: datetime) -> None:
+    waiting = work.outbox.loose(channel.name)
+    if not waiting:
+        return
+    work.outbox.overtake(overtaken(waiting))
+    waiting = [_as_channel_can(recounted(work, notice, now), channel) for notice in waiting]
+    bundle = next_bundle(waiting, _present(work, [notice.notification for notice in waiting]))
+    members = bundle.members
+    if bundle.form is Form.ALONE:
+        work.outbox.compose([Page(bundle.form, members)])
+        return
+    pages = deals.pages([member.notification for member in members], channel.dialect, bundle.form)
+    work.outbox.compose(Page(bundle.form, tuple(members[n] for n in page.places), page.headline) for page in pages)
+
+
+def _as_channel_can(notice: Waiting, channel: Channel) -> Waiting:
+    """Only a channel that can be read back knows its messages well enough to change them."""
+    return replace(notice, in_place=notice.in_place and isinstance(channel, Settles))
+
+
+def _refreshed(work: Work, claimed: Claimed) -> Claimed:
+    """A page that had to wait, with its alerts as they are now: what ended meanwhile is shown as ended."""
+    present = _present(work, claimed.notifications)
+    notices = (replace(n, notification=at_present(n.notification, present)) for n in claimed.notices)
+    return replace(claimed, notices=tuple(notices))
+
+
+def _present(work: Work, notifications: Sequence[Notification]) -> dict[int, Alert]:
+    """These alerts and those told with them, as they are now."""
+    wanted = {n.alert.id for n in notifications} | {number for n in notifications for number in n.also_ids}
+    found = {alert.id: alert for alert in work.alerts.unresolved() if alert.id in wanted}
+    over = [work.alerts.get(number) for number in wanted - found.keys() - {0}]
+    return found | {alert.id: alert for alert in over if alert}

@@ -1,0 +1,220 @@
+"""What one channel has to send: each try, and what comes of it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from random import SystemRandom
+from threading import Event
+from time import monotonic
+from typing import Protocol
+
+import structlog
+
+from flowy_watch.channels.base import Channel, Envelope, Receipt, Settles
+from flowy_watch.clock import Clock
+from flowy_watch.core.bundle import Form, Waiting
+from flowy_watch.core.message import Dialect, Message
+from flowy_watch.core.notification import Notification
+from flowy_watch.errors import Doubtful, Refused, StoreError, TryLater
+from flowy_watch.jobs.compose import Deals, claim
+from flowy_watch.jobs.undelivered import tell_elsewhere
+from flowy_watch.store import Claimed, Store
+
+_LEASE = timedelta(seconds=5)
+"""So long nobody asks what became of a try whose process died: what it had written may still be on its way. That no two
+processes send at once is not the lease's doing but the channel's lock, which ends with its process."""
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=30)
+"""The longest is what a channel that works again waits for its backlog, at worst; and one request in 15 to 30 seconds
+hammers at nobody."""
+_AFTER_DOUBT = timedelta(seconds=30)
+_GIVE_UP = timedelta(days=1)
+_SPACING = {Dialect.SLACK: 1.0}  # seconds from one message to the next; Slack allows one a second in each channel
+
+log = structlog.get_logger()
+_dice = SystemRandom()
+
+
+class Renders(Deals, Protocol):
+    def render(self, notification: Notification, dialect: Dialect) -> Message: ...
+
+    def render_page(
+        self, notifications: Sequence[Notification], dialect: Dialect, *, headline: str, form: Form
+    ) -> Message: ...
+
+
+class Delivery:
+    """Sends what one channel has to send, in order. Only this loop is given a clock."""
+
+    def __init__(
+        self,
+        store: Store,
+        channel: Channel,
+        renderer: Renders,
+        clock: Clock,
+        *,
+        others: Iterable[str] = (),
+        stopping: Event | None = None,
+    ) -> None:
+        """`others` are the channels that hear of it when this one refuses for good."""
+        self._store, self._channel, self._renderer, self._clock = store, channel, renderer, clock
+        self._others = tuple(others)
+        self._stopping = stopping or Event()
+        self._free_at = 0.0
+
+    def send_due(self, *, most: int = 1000) -> int:
+        """Send until nothing is due; returns how many messages were delivered. Raises StoreError only.
+
+        While another process sends on this channel, all is left to it.
+        """
+        if not self._due():
+            return 0
+        delivered = 0
+        with self._store.sending(self._channel.name) as mine:
+            for _ in range(most if mine else 0):
+                if not self._due() or not self._breathe():
+                    break
+                with self._store.write() as work:
+                    now = self._clock.now()
+                    claimed = claim(work, self._channel, self._renderer, now=now, until=now + _LEASE)
+                if claimed is None:
+                    break
+                delivered += self._send(claimed)
+        return delivered
+
+    def due_in(self) -> float | None:
+        """Seconds until something may be sent; None when nothing waits."""
+        with self._store.read() as work:
+            due_at = work.outbox.next_due(self._channel.name)
+        return None if due_at is None else max((due_at - self._clock.now()).total_seconds(), 0)
+
+    def _due(self) -> bool:
+        return self.due_in() == 0
+
+    def _breathe(self) -> bool:
+        """Keep the other side's pace; False when there is no time left for it."""
+        return not self._stopping.wait(max(self._free_at - monotonic(), 0))
+
+    # ── the try ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _send(self, claimed: Claimed) -> bool:
+        """Send with no transaction open, then record what came of it."""
+        envelope = _envelope(claimed)
+        settled = False
+        try:
+            receipt = self._settle(claimed, envelope)
+            settled = True
+            receipt = receipt or self._channel.send(self._message(claimed), envelope)
+        except Refused as error:
+            self._bury(claimed, claimed.notices, str(error))
+        except TryLater as error:
+            pause = error.retry_after or _pause(claimed.tries)
+            untaken = settled and not error.partly and not self._may_have_arrived(claimed)
+            self._postpone(claimed, str(error), pause, untaken=untaken)
+        except Doubtful as error:
+            self._postpone(claimed, f"may have arrived: {error}", _AFTER_DOUBT, untaken=False)
+        except StoreError:
+            raise
+        except Exception as error:  # a notice that trips over a fault of ours must not block the others
+            log.exception("notice.crashed", channel=self._channel.name, alerts=_alerts(claimed))
+            reason = f"internal error ({type(error).__name__})"
+            self._postpone(claimed, reason, _pause(claimed.tries), untaken=False, most=5)
+        else:
+            self._done(claimed, receipt)
+            return True
+        return False
+
+    def _message(self, claimed: Claimed) -> Message:
+        if claimed.form is Form.ALONE:
+            return self._renderer.render(claimed.notification, self._channel.dialect)
+        return self._renderer.render_page(
+            claimed.notifications, self._channel.dialect, headline=claimed.headline, form=claimed.form
+        )
+
+    def _settle(self, claimed: Claimed, envelope: Envelope) -> Receipt | None:
+        """What an earlier try may have delivered: asked before any resend, where the channel can be asked."""
+        if not claimed.doubtful or not isinstance(self._channel, Settles):
+            return None
+        try:
+            return self._channel.find(envelope, since=claimed.created_at)
+        except Refused as error:  # it may post but not read: a repeat is better than a loss
+            log.warning("notice.unsettled", channel=self._channel.name, alerts=_alerts(claimed), reason=str(error))
+            return None
+
+    def _may_have_arrived(self, claimed: Claimed) -> bool:
+        """Once a try that was not taken is over: whether an earlier one, or a part of this one, was."""
+        if claimed.doubtful and not isinstance(self._channel, Settles):
+            return True
+        # Where the other side is a program, a message about many may go out event by event.
+        return claimed.form is not Form.ALONE and self._channel.dialect is Dialect.FACTS
+
+    # ── after the try ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _done(self, claimed: Claimed, receipt: Receipt) -> None:
+        self._free_at = monotonic() + _SPACING.get(self._channel.dialect, 0)
+        reason = f"refused for good: {', '.join(receipt.refused)}" if receipt.refused else ""
+        with self._store.write() as work:
+            work.outbox.sent(claimed, at=self._clock.now(), remote_id=receipt.remote_id, reason=reason)
+        tries, alerts = claimed.tries, _alerts(claimed)
+        log.info("notice.sent", channel=self._channel.name, alerts=alerts, tries=tries, refused=reason)
+
+    def _postpone(self, claimed: Claimed, reason: str, pause: timedelta, *, untaken: bool, most: int = 0) -> None:
+        """Try again after a pause: for a day, or `most` times.
+
+        What nobody can have seen is put together anew then, as things stand; but the later pages of a message whose
+        first page was sent stay as they are.
+        """
+        now = self._clock.now()
+        old = [n for n in claimed.notices if now - n.notification.created_at > _GIVE_UP and claimed.tries > 10]
+        if claimed.tries >= most if most else len(old) == len(claimed.notices):
+            self._bury(claimed, claimed.notices, reason, given_up=True)
+            return
+        due_at = now + pause
+        if untaken and old:
+            self._bury(claimed, old, reason, given_up=True)
+        with self._store.write() as work:
+            if not untaken:
+                work.outbox.doubt(claimed, due_at=due_at, reason=reason)
+            elif claimed.page > 1:
+                work.outbox.keep(claimed, due_at=due_at, reason=reason)
+            else:
+                work.outbox.loosen(self._channel.name, due_at=due_at, reason=reason)
+        log.warning(
+            "notice.later",
+            channel=self._channel.name,
+            alerts=_alerts(claimed),
+            tries=claimed.tries,
+            reason=reason,
+            pause=pause.total_seconds(),
+        )
+
+    def _bury(self, claimed: Claimed, notices: Sequence[Waiting], cause: str, *, given_up: bool = False) -> None:
+        reason = f"given up after {claimed.tries} tries: {cause}" if given_up else cause
+        now = self._clock.now()
+        with self._store.write() as work:
+            work.outbox.dead([notice.outbox_id for notice in notices], at=now, reason=reason)
+            tell_elsewhere(work, self._channel.name, cause, [n.notification for n in notices], self._others, now)
+        log.error("notice.dead", channel=self._channel.name, alerts=_alerts(claimed), reason=reason)
+
+
+def _envelope(claimed: Claimed) -> Envelope:
+    if claimed.form is not Form.ALONE:
+        return Envelope(claimed.outbox_id, thread=f"roundup-{claimed.outbox_id}")
+    notification = claimed.notification
+    about = notification.alert.id or claimed.outbox_id
+    return Envelope(
+        outbox_id=claimed.outbox_id,
+        thread=f"alert-{about}",
+        first=not claimed.notices[0].heard,
+        update_of=claimed.earlier if notification.quiet else "",
+    )
+
+
+def _alerts(claimed: Claimed) -> str:
+    """Their numbers, for the log."""
+    numbers = [str(notification.alert.id) for notification in claimed.notifications]
+    return ", ".join(numbers[:10]) + (f" and {len(numbers) - 10} more" if len(numbers) > 10 else "")
+
+
+def _pause(tries: int) -> timedelta:
+    """Exponential, with jitter so that several waiting daemons do not knock together."""
+    longest: timedelta = min(_FIRST_PAUSE * (1 << min(tries - 1, 12)), _LONGEST_PAUSE)
+    return longest * _dice.uniform(0.5, 1.0)

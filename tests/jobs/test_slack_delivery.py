@@ -1,0 +1,245 @@
+"""Delivery to a real Slack on loopback: storms, outages, pauses, doubts; each with the clock of the test."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from time import monotonic
+from zoneinfo import ZoneInfo
+
+import pytest
+from slack_sdk.models.blocks import Block
+
+from flowy_watch.channels import CHANNELS
+from flowy_watch.channels.base import Channel, Envelope, Receipt, Settles
+from flowy_watch.clock import SystemClock
+from flowy_watch.core.alert import Alert, Change, Status, Transition
+from flowy_watch.core.check import Check
+from flowy_watch.core.finding import Severity
+from flowy_watch.core.message import Message
+from flowy_watch.core.notification import Notification
+from flowy_watch.jobs import deliver
+from flowy_watch.jobs.deliver import Postman
+from flowy_watch.jobs.send import Delivery
+from flowy_watch.render import Reader, Renderer
+from flowy_watch.simulator.people import FakeSlack, Post
+from flowy_watch.store import Store
+from tests.builders import NOON, opened
+from tests.cli.rig import wait_until
+
+from .outbox_rig import FakeChannel, OwnerRenderer, SetClock, end
+
+SECOND = timedelta(seconds=1)
+RENDERER = Renderer(Reader("Acme", "https://app.example.com/keys", ZoneInfo("UTC")))
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+def slack(clock: SetClock) -> Iterator[FakeSlack]:
+    with FakeSlack(clock=clock) as slack:
+        yield slack
+
+
+def channel(slack: FakeSlack) -> Channel:
+    config = CHANNELS["slack"].Config(token=slack.token, channel=slack.channel, api_url=slack.url, timeout=2 * SECOND)
+    return CHANNELS["slack"]("ops", config)
+
+
+def delivery(store: Store, slack: FakeSlack, clock: SetClock) -> Delivery:
+    return Delivery(store, channel(slack), RENDERER, clock)
+
+
+def breach(store: Store, *names: str, at: SetClock) -> list[Alert]:
+    """Alerts of one poll, one per key."""
+    more = {"severity": Severity.CRITICAL, "id": 0}
+    with store.write() as work:
+        made = work.alerts.record(
+            opened(key_id=name, key_name=name, title=f"{name} is at 96 % of its daily cap", **more) for name in names
+        )
+        work.outbox.add(Notification("ops", Change.OPENED, each.alert, at.at) for each in made)
+    return [each.alert for each in made]
+
+
+def run(sender: Delivery, clock: SetClock, *, until: timedelta, down: FakeSlack | None = None) -> int:
+    """Send what is due whenever it is due, for so long by the test's clock; how often it was tried."""
+    last, tries = clock.at + until, 0
+    while (due_in := sender.due_in()) is not None and clock.at + due_in * SECOND <= last:
+        clock.at += due_in * SECOND
+        if down:
+            down.fail(503)
+        sender.send_due()
+        tries += 1
+    clock.at = last
+    return tries
+
+
+class Crashing:
+    """The process ends before the request, or after the answer and before anything is recorded."""
+
+    def __init__(self, channel: Channel, *, after: bool) -> None:
+        self._channel, self._after = channel, after
+        self.name, self.dialect = channel.name, channel.dialect
+
+    def send(self, message: Message, envelope: Envelope) -> Receipt:
+        if self._after:
+            self._channel.send(message, envelope)
+        raise SystemExit
+
+    def find(self, envelope: Envelope, *, since: datetime) -> Receipt | None:
+        return self._channel.find(envelope, since=since) if isinstance(self._channel, Settles) else None
+
+    def check(self) -> Iterable[Check]:
+        return ()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def naming(slack: FakeSlack, name: str) -> list[Post]:
+    return [post for post in slack.posts if name in json.dumps(post.blocks)]
+
+
+def check_blocks(slack: FakeSlack) -> None:
+    for post in slack.posts:
+        assert len(json.dumps(post.blocks, ensure_ascii=False)) < 12_000
+        for block in Block.parse_all(post.blocks):
+            block.validate_json()
+
+
+def test_a_storm_of_five_hundred_is_three_posts_a_second_apart_and_names_every_key_once(
+    store: Store, slack: FakeSlack, clock: SetClock
+) -> None:
+    names = [f"customer-{n:03d}-production" for n in range(500)]
+    breach(store, *names, at=clock)
+    began = monotonic()
+    assert delivery(store, slack, clock).send_due() == 3
+    assert monotonic() - began > 2
+    assert [len(naming(slack, name)) for name in names] == [1] * 500
+    check_blocks(slack)
+
+
+@pytest.mark.parametrize("taken", [True, False])
+@pytest.mark.parametrize("quirk", ["hang", "drop"])
+def test_a_roundup_whose_answer_got_lost_stands_there_exactly_once(
+    store: Store, slack: FakeSlack, clock: SetClock, quirk: str, taken: bool
+) -> None:
+    names = [f"key-{n:02d}" for n in range(30)]
+    breach(store, *names, at=clock)
+    getattr(slack, quirk)(taken=taken, on="chat.postMessage")
+    sender = delivery(store, slack, clock)
+    assert sender.send_due() == 0
+    breach(store, "later", at=clock)
+    run(sender, clock, until=60 * SECOND)
+    assert [len(naming(slack, name)) for name in [*names, "later"]] == [1] * 31
+    assert len(slack.posts) == 2
+
+
+def test_after_an_outage_all_that_matters_is_told_within_a_minute_and_nothing_stale(
+    store: Store, slack: FakeSlack, clock: SetClock
+) -> None:
+    alerts = [alert for n in range(25) for alert in breach(store, f"key-{n:02d}", at=clock)]
+    sender = delivery(store, slack, clock)
+    tries = run(sender, clock, until=15 * 60 * SECOND, down=slack)
+    for each in alerts[:5]:
+        over = end(store, each.id, at=clock.at)
+        with store.write() as work:
+            work.outbox.add([Notification("ops", Change.RESOLVED, over, clock.at, quiet=True)])
+    tries += run(sender, clock, until=15 * 60 * SECOND, down=slack)
+    assert 60 < tries == len(slack.requests) < 130
+    run(sender, clock, until=60 * SECOND)
+    assert sender.due_in() is None
+    told, passed = slack.posts
+    assert told.text.startswith("20 CRITICAL at once")
+    assert passed.text == "5 alerts came and went while this channel could not be reached"
+    assert [naming(slack, f"key-{n:02d}") for n in range(25)] == [[passed]] * 5 + [[told]] * 20
+    check_blocks(slack)
+
+
+def test_three_that_still_matter_after_an_outage_are_told_in_full(
+    store: Store, slack: FakeSlack, clock: SetClock
+) -> None:
+    alerts = breach(store, "a-1", "a-2", "a-3", "a-4", at=clock)
+    slack.fail(503)
+    sender = delivery(store, slack, clock)
+    sender.send_due()
+    end(store, alerts[1].id, at=clock.at)
+    run(sender, clock, until=60 * SECOND)
+    assert [post.text.split()[0] for post in slack.posts] == ["CRITICAL", "CRITICAL", "CRITICAL", "1"]
+
+
+def test_the_wish_for_a_pause_is_obeyed_to_the_second_in_the_middle_of_a_storm(
+    store: Store, slack: FakeSlack, clock: SetClock
+) -> None:
+    names = [f"customer-{n:03d}-production" for n in range(300)]
+    breach(store, *names, at=clock)
+    sender = delivery(store, slack, clock)
+    slack.limit(30, on="chat.postMessage")
+    assert (sender.send_due(), len(slack.requests)) == (0, 1)
+    clock.at += 29.9 * SECOND
+    assert (sender.send_due(), len(slack.requests)) == (0, 1)
+    clock.at += 0.1 * SECOND
+    assert sender.send_due() == 3
+    assert [len(naming(slack, name)) for name in names] == [1] * 300
+
+
+def test_the_loop_wakes_up_when_the_pause_is_over_and_not_at_its_next_look(
+    store: Store, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliver, "_LOOK_EVERY", 10.0)
+    clock = SetClock()
+    clock.at = SystemClock().now()
+    breach(store, "a-1", at=clock)
+    slack.limit(1)
+    postman = Postman(store, {"ops": channel(slack)}, RENDERER, SystemClock())
+    began = monotonic()
+    postman.start()
+    wait_until(lambda: slack.posts, "the post")
+    took = monotonic() - began
+    postman.stop(within=5 * SECOND)
+    assert 1 <= took < 3
+
+
+def test_a_crash_between_the_writing_of_a_group_and_its_sending_loses_and_doubles_nothing(
+    store: Store, slack: FakeSlack, clock: SetClock, open_store: Callable[[], Store]
+) -> None:
+    names = [f"customer-{n:03d}-production" for n in range(300)]
+    breach(store, *names, at=clock)
+    for after in (False, True):
+        sender = Delivery(open_store(), Crashing(channel(slack), after=after), RENDERER, clock)
+        with pytest.raises(SystemExit):
+            sender.send_due()
+        assert sender.send_due() == 0
+        clock.at += 5 * SECOND
+    run(delivery(open_store(), slack, clock), clock, until=60 * SECOND)
+    assert len(slack.posts) == 3
+    assert [len(naming(slack, name)) for name in names] == [1] * 300
+
+
+def test_two_processes_on_one_outbox_tell_everything_once(
+    store: Store, open_store: Callable[[], Store], clock: SetClock
+) -> None:
+    told: list[FakeChannel] = [FakeChannel() for _ in range(3)]
+    postmen = [Postman(open_store(), {"ops": one}, OwnerRenderer(), clock) for one in told]
+    for postman in postmen:
+        postman.start()
+    for n in range(30):
+        with store.write() as work:
+            (made,) = work.alerts.record([Transition(opened(id=0, period=f"{n}").alert, Change.OPENED, NOON)])
+            work.outbox.add([Notification("ops", Change.OPENED, made.alert, NOON, f"n{n}")])
+        for postman in postmen:
+            postman.ring()
+
+    def nothing_waits() -> bool:
+        with store.read() as work:
+            return work.outbox.next_due("ops") is None
+
+    wait_until(nothing_waits, "an empty outbox")
+    for postman in postmen:
+        postman.stop(within=5 * SECOND)
+    words = " ".join(text.replace(",", " ") for one in told for text in one.words()).split()
+    assert sorted(word for word in words if word[0] == "n") == sorted(f"n{n}" for n in range(30))
+    with store.read() as work:
+        assert {alert.status for alert in work.alerts.all()} == {Status.OPEN}
