@@ -148,8 +148,10 @@ def _judge(app: App, scenario: Scenario, screen: _Screen) -> bool:
     for channel, status in undelivered:
         screen.say(f"not delivered: {channel} {status}")
     good = not (missed or extra or undelivered)
+    may_come = len(found & (scenario.allowed() - scenario.expected()))
+    along = f" and {may_come} that may come along" if may_come else ""
     screen.say(
-        f"{len(found)} alerts, {len(scenario.expected())} expected: "
+        f"{len(found)} alerts, {len(scenario.expected())} expected{along}: "
         + ("all came, nothing else." if good else "NOT as expected.")
     )
     return good

@@ -1,4 +1,7 @@
-"""What is normal for a key, with how much evidence it has."""
+"""What is normal for a key, with how much evidence it has.
+
+One long file: ring, forecast and windows share their state, and storage must know all of it.
+"""
 
 from array import array
 from datetime import datetime

@@ -1,4 +1,7 @@
-"""One key's snapshots, oldest first, kept as the few sums that detectors ask of them."""
+"""One key's snapshots, oldest first, kept as the few sums that detectors ask of them.
+
+One long file: every sum is moved by `add`, which runs 10,000 times in a poll, and is named again in `dump` and `load`.
+"""
 
 from collections import deque
 from datetime import datetime, timedelta

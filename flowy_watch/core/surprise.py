@@ -227,8 +227,3 @@ class Window:
         deviation = sqrt((spread + _SIZE_WEIGHT * _SIZE_SPREAD**2) / max(uses + _SIZE_WEIGHT - 1, 1))
         z = (log(actual) - mean) / (deviation * sqrt(1 + 1 / max(uses, 0.5)))
         return arrival + student_surprise(z, max(uses + _SIZE_WEIGHT - 1, 2))
-
-
-def odds(surprise: float) -> float:
-    """One in how many: what a surprise means as a probability."""
-    return exp(surprise * log(10))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowy_watch.core.surprise import ODD_HOURS, ODD_SPEND, SPENT, TOLD_FROM, Seen, Verdict, Window, odds
+from flowy_watch.core.surprise import ODD_HOURS, ODD_SPEND, SPENT, TOLD_FROM, Seen, Verdict, Window
 
 
 def window(*seen: tuple[float, float], stream: int = SPENT, hours: int = 1, weight: float = 1) -> Window:
@@ -88,7 +88,3 @@ def test_a_window_comes_back_from_its_numbers_as_it_was() -> None:
 def test_numbers_of_another_length_are_refused() -> None:
     with pytest.raises(ValueError):
         Window(SPENT, 1, [1.0, 2.0])
-
-
-def test_odds_are_one_in_so_many() -> None:
-    assert odds(3) == pytest.approx(1000)
