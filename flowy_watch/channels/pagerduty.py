@@ -6,19 +6,18 @@ import socket
 import ssl
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from enum import StrEnum
-from threading import Timer
 from time import monotonic
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
 import httpx
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from flowy_watch.channels.base import Envelope, Receipt
+from flowy_watch.channels.patience import Patience
 from flowy_watch.channels.retry_after import retry_after
 from flowy_watch.core.alert import Alert, Change
 from flowy_watch.core.check import Check
@@ -159,7 +158,7 @@ class PagerDutyChannel:
         body = json.dumps({"routing_key": self._config.routing_key.get_secret_value(), **event}).encode()
         headers = {"Content-Type": "application/json", "User-Agent": SOURCE}
         try:
-            with _Patience(self._config.timeout.total_seconds()) as patience:
+            with Patience(self._config.timeout.total_seconds()) as patience:
                 url, more = f"{self._config.api_url}/v2/enqueue", {"trace": patience.watch}
                 with self._client.stream("POST", url, content=body, headers=headers, extensions=more) as response:
                     self._judge(response.status_code, response.headers)
@@ -190,33 +189,6 @@ class PagerDutyChannel:
             advice = f"is channels.{name}.api_url right?"
         # What PagerDuty says beside the number is not read: it could repeat what it was sent.
         raise Refused(f'PagerDuty refused channel "{name}" (HTTP {status}): {advice}')
-
-
-class _Patience:
-    """Hangs up on a request that takes longer than it may in all: httpx bounds each of its steps, not their sum."""
-
-    def __init__(self, seconds: float) -> None:
-        self._stream: Any = None
-        self._timer = Timer(seconds, self._hang_up)
-        self._timer.daemon = True
-
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-
-    def watch(self, event: str, info: Mapping[str, Any]) -> None:
-        """Called by httpcore at each step of a request."""
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._stream = info["return_value"]
-
-    def _hang_up(self) -> None:
-        if self._stream:
-            with suppress(OSError):  # it may have ended just now
-                # Not the method of SSLSocket, which would pull the session away from under the thread that reads.
-                socket.socket.shutdown(self._stream.get_extra_info("socket"), socket.SHUT_RDWR)
 
 
 def dedup_key(alert: Alert) -> str:

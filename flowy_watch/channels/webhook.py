@@ -4,12 +4,9 @@ import hashlib
 import hmac
 import json
 import logging
-import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from threading import Timer
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -17,6 +14,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from flowy_watch.channels.base import Envelope, Receipt
+from flowy_watch.channels.patience import Patience
 from flowy_watch.channels.retry_after import retry_after
 from flowy_watch.clock import SystemClock
 from flowy_watch.core.check import Check
@@ -108,7 +106,7 @@ class WebhookChannel:
             raise Refused(f'channel "{self.name}" takes facts only; this is a bug of flowy-watch')
         body = json.dumps(_body(message, envelope.outbox_id)).encode()
         try:
-            with _Patience(self._config.timeout.total_seconds()) as patience:
+            with Patience(self._config.timeout.total_seconds()) as patience:
                 url, headers = self._config.url.get_secret_value(), self._headers(body, envelope.outbox_id)
                 more = {"trace": patience.watch}
                 with self._client.stream("POST", url, content=body, headers=headers, extensions=more) as response:
@@ -168,33 +166,6 @@ class WebhookChannel:
         else:
             advice = f"is channels.{self.name}.url right, and does it take posts of JSON?"
         raise Refused(f'the host of channel "{self.name}" refused (HTTP {status}): {advice}')
-
-
-class _Patience:
-    """Hangs up on a request that takes longer than it may in all: httpx bounds each of its steps, not their sum."""
-
-    def __init__(self, seconds: float) -> None:
-        self._stream: Any = None
-        self._timer = Timer(seconds, self._hang_up)
-        self._timer.daemon = True
-
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-
-    def watch(self, event: str, info: Mapping[str, Any]) -> None:
-        """Called by httpcore at each step of a request."""
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._stream = info["return_value"]
-
-    def _hang_up(self) -> None:
-        if self._stream:
-            with suppress(OSError):  # it may have ended just now
-                # Not the method of SSLSocket, which would pull the session away from under the thread that reads.
-                socket.socket.shutdown(self._stream.get_extra_info("socket"), socket.SHUT_RDWR)
 
 
 def _body(message: FactsMessage, outbox_id: str) -> dict[str, Any]:
