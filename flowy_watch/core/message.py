@@ -30,10 +30,31 @@ class SlackMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Enclosure:
+    """A file inside of a mail: a picture that the HTML shows as `cid:…`, or something attached."""
+
+    name: str
+    """A plain file name, unique within its mail."""
+    media_type: str
+    content: bytes
+    inline: bool = False
+
+    @property
+    def cid(self) -> str:
+        """Under which the HTML of the same mail shows it."""
+        return f"{self.name}@flowy-watch"
+
+
+@dataclass(frozen=True, slots=True)
 class EmailMessage:
     subject: str
     text: str
     html: str
+    enclosures: tuple[Enclosure, ...] = ()
+    to: tuple[str, ...] = ()
+    """Instead of the channel's own recipients; empty: those."""
+    series: str = ""
+    """Of which regular mails this is one, such as `digest`: the mail then says how to leave its list."""
 
 
 @dataclass(frozen=True, slots=True)

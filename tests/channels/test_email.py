@@ -4,6 +4,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage as ParsedMail
@@ -14,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from flowy_watch.channels.email import EmailChannel, EmailConfig
-from flowy_watch.core.message import EmailMessage
+from flowy_watch.core.message import EmailMessage, Enclosure
 from flowy_watch.errors import Doubtful, Refused, TryLater
 from flowy_watch.simulator.people import MailSink
 
@@ -72,6 +73,43 @@ def test_a_mail_has_a_text_and_an_html_part_and_asks_for_no_answer(sink: MailSin
     assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
 
 
+def test_pictures_travel_beside_the_html_that_shows_them_and_files_beside_it_all(sink: MailSink) -> None:
+    day, week = (Enclosure(f"{name}.png", "image/png", name.encode(), inline=True) for name in ("day", "week"))
+    table = Enclosure("keys.csv", "text/csv", b"key,credits\n")
+    html = f'<img alt="" src="cid:{day.cid}"><img alt="" src="cid:{week.cid}">'
+    channel_to(sink).send(EmailMessage("Hello", "hello\n", html, (day, week, table)), envelope())
+
+    mail = parsed(sink)
+    kinds = [(part.get_content_type(), part["Content-ID"], part.get_filename()) for part in mail.walk()]
+    assert kinds == [
+        ("multipart/mixed", None, None),
+        ("multipart/alternative", None, None),
+        ("text/plain", None, None),
+        ("multipart/related", None, None),
+        ("text/html", None, None),
+        ("image/png", "<day.png@flowy-watch>", "day.png"),
+        ("image/png", "<week.png@flowy-watch>", "week.png"),
+        ("text/csv", None, "keys.csv"),
+    ]
+    assert [part.get_content() for part in mail.iter_attachments()] == ["key,credits\n"]
+    assert [part.get_content() for part in mail.walk() if part.get_content_maintype() == "image"] == [b"day", b"week"]
+
+
+def test_a_regular_mail_says_of_which_list_it_is_and_how_to_leave_it(sink: MailSink) -> None:
+    channel_to(sink).send(EmailMessage("Hello", "hello\n", "<p>hello</p>", series="digest"), envelope())
+
+    mail = parsed(sink)
+    assert mail["List-Id"] == "<digest.flowy-watch.example.com>"
+    assert mail["List-Unsubscribe"] == "<mailto:watch@example.com?subject=unsubscribe%20digest>"
+    assert mail["Auto-Submitted"] == "auto-generated"
+
+
+def test_a_message_may_name_its_own_recipients(sink: MailSink) -> None:
+    channel_to(sink, ANA).send(EmailMessage("Hello", "hello\n", "<p>hello</p>", to=(BEN, CAT)), envelope())
+
+    assert [mail.recipient for mail in sink.mails] == [BEN, CAT]
+
+
 def test_nobody_sees_the_other_recipients(sink: MailSink) -> None:
     channel_to(sink, ANA, f"Ben <{BEN}>").send(MAIL, envelope())
 
@@ -84,8 +122,10 @@ def test_nobody_sees_the_other_recipients(sink: MailSink) -> None:
 
 def test_every_try_of_a_message_is_the_same_mail_but_for_its_date(sink: MailSink) -> None:
     channel = channel_to(sink)
-    channel.send(MAIL, envelope("n-7"))
-    channel.send(MAIL, envelope("n-7"))
+    file = Enclosure("keys.csv", "text/csv", b"key,credits\n")
+    message = replace(MAIL, enclosures=(file, replace(file, name="shown.csv", inline=True)))
+    channel.send(message, envelope("n-7"))
+    channel.send(message, envelope("n-7"))
 
     first, second = (b"\n".join(line for line in m.raw.splitlines() if line[:5] != b"Date:") for m in sink.mails)
     assert first == second
