@@ -43,13 +43,11 @@ class UnattributedDetector:
 
 
 def _finding(unexplained: Microcredits, fell: Microcredits, usual: Microcredits, balance: Microcredits) -> Finding:
-    critical = unexplained >= balance
     amount = credit_words(unexplained)
     return Finding(
         kind="unattributed",
-        severity=Severity.CRITICAL if critical else Severity.WARNING,
+        severity=Severity.WARNING,  # a balance that will not last is the `balance` alert's to say
         title=f"Workspace spent {amount} credits in 24 hours that no listed key spent",
-        level=2 if critical else 1,
         evidence=(
             f"The balance fell by {credit_words(fell)} credits, the keys spent {credit_words(fell - unexplained)}.",
             f"Earlier days left at most {credit_words(usual)} credits unexplained.",

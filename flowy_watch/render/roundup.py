@@ -1,7 +1,7 @@
 """Many alerts in few messages: when everything breaks at once, nobody can read five hundred."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flowy_watch.core.bundle import Form
 from flowy_watch.core.notification import Notification
@@ -100,11 +100,20 @@ def _who(notification: Notification) -> str:
 
 def _rows(notifications: Sequence[Notification], form: Form, reader: Reader, room: int) -> list[str]:
     """A line each, as full as there is room for all of them: what was said goes first, the name last."""
-    for words in (_full, _figures, _figures_alone, _name_alone):
+    fullest = (_full,) if form is Form.PASSED else (_with_others, _full)
+    for words in (*fullest, _figures, _figures_alone, _name_alone):
         rows = [words(each, form, reader) for each in notifications]
         if not room or sum(map(len, rows)) + len(rows) <= room:
             return rows
     return [shorten(row, max(NARROWEST, room // len(rows) - 1)) for row in rows]
+
+
+def _with_others(notification: Notification, form: Form, reader: Reader) -> str:
+    """As `_full`, with what else is said of this key in place of how many more alerts it has."""
+    finding = notification.alert.finding
+    others = [shorten(said_of_key(replace(finding, title=title)), WIDEST // 2) for title in notification.also]
+    row = _full(replace(notification, also=()), form, reader)
+    return "; also ".join((row, *others))
 
 
 def _full(notification: Notification, form: Form, reader: Reader) -> str:

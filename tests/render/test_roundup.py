@@ -106,6 +106,14 @@ def test_the_first_of_several_posts_holds_the_worst() -> None:
     assert "🔴" not in words(posts[2])
 
 
+def test_a_row_says_what_else_is_wrong_with_its_key_where_there_is_room() -> None:
+    told = [replace(each, also=(f"{each.alert.finding.key_name} is at 86 % of its daily cap",)) for each in many(40)]
+    (post,) = posts_of(told)
+    assert words(post).count("; also is at 86 % of its daily cap") == 40
+    crowd = [replace(each, also=("x " * 40,)) for each in many(500)]
+    assert not any("; also" in words(post) for post in posts_of(crowd))
+
+
 def test_what_came_and_went_is_calm_says_when_and_asks_for_nothing() -> None:
     opened = {"opened_at": NOW - timedelta(hours=1), "resolved_at": NOW - timedelta(minutes=20)}
     told = [replace(each, also=("another",)) for each in many(1)]
