@@ -208,6 +208,8 @@ class FakeSlack:
             return 200, "ok", {}
         if request.token != self.token:
             return _answer(ok=False, error="invalid_auth")
+        if too_much := _too_much(request.payload):
+            return _answer(ok=False, error=too_much)
         call = {
             "auth.test": self._auth_test,
             "chat.postMessage": self._post_message,
@@ -338,6 +340,14 @@ def _payload(raw: bytes) -> Mapping[str, Any]:
         with suppress(ValueError):
             return dict(json.loads(raw))
     return {name: values[-1] for name, values in parse_qs(raw.decode("utf-8", "replace")).items()}
+
+
+def _too_much(payload: Mapping[str, Any]) -> str:
+    """Slack's word for a message beyond its limits; empty for one within."""
+    blocks = payload.get("blocks") or []
+    if len(blocks) > 50:
+        return "invalid_blocks"
+    return "msg_blocks_too_long" if len(json.dumps(blocks, ensure_ascii=False)) > 13_000 else ""
 
 
 def _answer(**fields: Any) -> tuple[int, str, Mapping[str, str]]:

@@ -59,6 +59,18 @@ def test_a_permanent_error_says_what_to_do(slack: FakeSlack, error: str) -> None
         channel_of(slack).send(SLACK_MESSAGE, envelope())
 
 
+@pytest.mark.parametrize(
+    ("block", "times", "error"),
+    [({"type": "divider"}, 51, "invalid_blocks"), (SLACK_MESSAGE.blocks[0] | {"block_id": "x" * 999}, 14, "too_long")],
+)
+def test_a_message_beyond_slacks_limits_is_refused(
+    slack: FakeSlack, block: dict[str, Any], times: int, error: str
+) -> None:
+    with pytest.raises(Refused, match=error):
+        channel_of(slack).send(SlackMessage("x", (block,) * times), envelope())
+    assert not slack.posts
+
+
 def test_retry_after_is_passed_on_to_the_second(slack: FakeSlack) -> None:
     slack.limit(17)
 
