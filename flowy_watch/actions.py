@@ -5,25 +5,34 @@ from datetime import datetime
 
 from flowy_watch.core.alert import Alert, Change, Status, Transition
 from flowy_watch.core.pattern import matches
+from flowy_watch.core.plan import plan
+from flowy_watch.core.route import Telling
 from flowy_watch.core.silence import Silence
 from flowy_watch.core.usage import DAY, Microcredits, day_of
 from flowy_watch.errors import NotFound
 from flowy_watch.store import Store, Work
 
 
-def acknowledge(store: Store, alert_id: int, *, by: str, why: str, until: datetime | None, now: datetime) -> Alert:
-    """Somebody looks after it: no more notices unless it gets worse, or until `until`. Committed when this returns."""
+def acknowledge(
+    store: Store, alert_id: int, *, by: str, why: str, until: datetime | None, telling: Telling, now: datetime
+) -> Alert:
+    """Somebody looks after it: no more notices unless it gets worse, or until `until`. Committed when this returns.
+
+    What stands on a channel that can show it says so; nobody else hears of it.
+    """
     with store.write() as work:
         alert = _unresolved(work, alert_id)
         acknowledged = replace(
             alert, status=Status.ACKNOWLEDGED, acknowledged_by=by, acknowledged_until=until, told_level=alert.level
         )
-        work.alerts.record([Transition(acknowledged, Change.ACKNOWLEDGED, now, by, why)])
+        _record(work, [Transition(acknowledged, Change.ACKNOWLEDGED, now, by, why)], telling, now)
     return acknowledged
 
 
-def resolve(store: Store, alert_id: int, *, by: str, why: str, no_anomaly: bool = False, now: datetime) -> Alert:
-    """Somebody says it is over. It opens anew if a poll finds it again.
+def resolve(
+    store: Store, alert_id: int, *, by: str, why: str, no_anomaly: bool = False, telling: Telling, now: datetime
+) -> Alert:
+    """Somebody says it is over. It opens anew if a poll finds it again. Whoever was told of it hears of its end.
 
     With `no_anomaly` the key is judged more leniently for five weeks (see `View.threshold`), and what goes on is
     expected for a day: else the next poll would find it again.
@@ -31,7 +40,7 @@ def resolve(store: Store, alert_id: int, *, by: str, why: str, no_anomaly: bool 
     with store.write() as work:
         resolved = replace(_unresolved(work, alert_id), status=Status.RESOLVED, resolved_at=now)
         change = Change.DISMISSED if no_anomaly else Change.RESOLVED
-        work.alerts.record([Transition(resolved, change, now, by, why)])
+        _record(work, [Transition(resolved, change, now, by, why)], telling, now)
         if no_anomaly and resolved.finding.key_id:
             work.alerts.add_silence(Silence(0, resolved.finding.key_id, now + DAY, now, why=why, by=by, expected=True))
     return resolved
@@ -51,6 +60,7 @@ def expect(
     at_most: Microcredits | None,
     by: str,
     why: str,
+    telling: Telling,
     now: datetime,
 ) -> tuple[Silence, list[Alert]]:
     """What a key does is known and wanted, until then and up to an amount a day; its open alerts about it are taken on.
@@ -74,7 +84,7 @@ def expect(
             for alert in work.alerts.unresolved()
             if made.covers(alert, at=now)
         ]
-        work.alerts.record(Transition(alert, Change.EXPECTED, now, by, why) for alert in taken)
+        _record(work, [Transition(alert, Change.EXPECTED, now, by, why) for alert in taken], telling, now)
     return made, taken
 
 
@@ -83,6 +93,14 @@ def unsilence(store: Store, silence_id: int, *, by: str, now: datetime) -> None:
     with store.write() as work:
         if not work.alerts.end_silence(silence_id, at=now, by=by):
             raise NotFound(f"no silence {silence_id} is in force; `flowy-watch status` lists them")
+
+
+def _record(work: Work, transitions: list[Transition], telling: Telling, now: datetime) -> None:
+    """What people did and what is told of it, in one transaction."""
+    work.alerts.record(transitions)
+    heard = work.outbox.heard(transition.alert.id for transition in transitions)
+    silences = work.alerts.silences(now)
+    work.outbox.add(plan(transitions, telling=telling, silences=silences, heard=heard, now=now).notifications)
 
 
 def _unresolved(work: Work, alert_id: int) -> Alert:

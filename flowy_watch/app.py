@@ -7,6 +7,7 @@ from types import TracebackType
 from flowy_watch.channels import CHANNELS
 from flowy_watch.channels.base import Channel
 from flowy_watch.clock import Clock, SystemClock
+from flowy_watch.core.route import Telling
 from flowy_watch.detectors import DETECTORS, Detector
 from flowy_watch.jobs.deliver import Postman
 from flowy_watch.jobs.poll import PollJob, Rules
@@ -51,15 +52,23 @@ def build_app(settings: Settings, *, clock: Clock | None = None, migrate: bool =
     source: Source = SOURCES[settings.source.kind](settings.source.config, polls_by)  # type: ignore[arg-type]  # its own Config
     channels = open_channels(settings)
     rules = Rules(
-        routes=tuple(route.as_route() for route in settings.routes),
+        telling=telling_of(settings),
         rules_of=settings.rules_of,
-        owner_of=settings.owner_of,
         false_alarms_per_month=settings.workspace.false_alarms_per_month,
     )
     poll = PollJob(source, store, build_detectors(settings), rules)
     # Delivery lives by the real clock: its leases and pauses guard real sockets.
     postman = Postman(store, channels, build_renderer(settings), SystemClock())
     return App(settings, polls_by, store, source, channels, poll, postman)
+
+
+def telling_of(settings: Settings) -> Telling:
+    """Who is told of what."""
+    return Telling(
+        routes=tuple(route.as_route() for route in settings.routes),
+        owner_of=settings.owner_of,
+        traits={name: CHANNELS[channel.kind].traits for name, channel in settings.channels.items()},
+    )
 
 
 def open_store(settings: Settings, *, migrate: bool = True) -> Store:

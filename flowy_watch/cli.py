@@ -309,12 +309,12 @@ def ack(
 ) -> None:
     """Acknowledge an alert: no more notices unless it gets worse (or until --for is over)."""
     from flowy_watch import actions
-    from flowy_watch.app import open_store
+    from flowy_watch.app import open_store, telling_of
     from flowy_watch.show import alert_fields, as_json
 
-    now = _now()
-    store = open_store(_settings(context))
-    done = actions.acknowledge(store, alert, by=_me(by), why=why, until=_end(for_, None, now), now=now)
+    now, settings = _now(), _settings(context)
+    store, telling, until = open_store(settings), telling_of(settings), _end(for_, None, now)
+    done = actions.acknowledge(store, alert, by=_me(by), why=why, until=until, telling=telling, now=now)
     store.close()
     _say(as_json(alert_fields(done)) if json else f"Acknowledged {done.id}: {done.finding.title}")
 
@@ -332,11 +332,12 @@ def resolve(
 ) -> None:
     """Say that an alert is over; it opens anew if a poll finds it again."""
     from flowy_watch import actions
-    from flowy_watch.app import open_store
+    from flowy_watch.app import open_store, telling_of
     from flowy_watch.show import alert_fields, as_json
 
-    store = open_store(_settings(context))
-    done = actions.resolve(store, alert, by=_me(by), why=why, no_anomaly=not_an_anomaly, now=_now())
+    settings = _settings(context)
+    store, telling = open_store(settings), telling_of(settings)
+    done = actions.resolve(store, alert, by=_me(by), why=why, no_anomaly=not_an_anomaly, telling=telling, now=_now())
     store.close()
     _say(as_json(alert_fields(done)) if json else f"Resolved {done.id}: {done.finding.title}")
 
@@ -388,7 +389,7 @@ def expect(
 ) -> None:
     """Say that a key's unusual use is wanted, until then: no spike, ramp or last_used alert about it."""
     from flowy_watch import actions
-    from flowy_watch.app import open_store
+    from flowy_watch.app import open_store, telling_of
     from flowy_watch.core.usage import credits_to_micro
     from flowy_watch.show import as_json
 
@@ -400,9 +401,12 @@ def expect(
         at_most = None if credits_ is None else credits_to_micro(credits_)
     except ValueError as error:
         raise _usage(f"--credits {error}") from None
-    store = open_store(_settings(context))
+    settings = _settings(context)
+    store, telling = open_store(settings), telling_of(settings)
     try:
-        made, taken = actions.expect(store, key, until=end, at_most=at_most, by=_me(by), why=why, now=now)
+        made, taken = actions.expect(
+            store, key, until=end, at_most=at_most, by=_me(by), why=why, telling=telling, now=now
+        )
     finally:
         store.close()
     if json:

@@ -34,9 +34,9 @@ from pydantic import (
 from flowy_watch.channels import CHANNELS
 from flowy_watch.core.finding import Severity
 from flowy_watch.core.hours import Hours
-from flowy_watch.core.notification import Route
 from flowy_watch.core.pattern import matches
 from flowy_watch.core.redact import redact
+from flowy_watch.core.route import Route
 from flowy_watch.detectors import DETECTORS, KeyRules
 from flowy_watch.errors import SettingsError
 from flowy_watch.sources import SOURCES

@@ -9,7 +9,7 @@ from flowy_watch.core.alert import Alert, Change, Status, Transition, reconcile
 from flowy_watch.core.baseline import Baseline, hour_number
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.history import History
-from flowy_watch.core.notification import Route
+from flowy_watch.core.route import Route
 from flowy_watch.core.silence import Silence
 from flowy_watch.core.usage import Microcredits, Reading, Snapshot, credits_to_micro
 from flowy_watch.core.workspace import Health, WorkspaceHistory

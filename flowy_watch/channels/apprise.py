@@ -15,6 +15,7 @@ from flowy_watch.channels.base import Envelope, Receipt
 from flowy_watch.core.check import Check
 from flowy_watch.core.finding import Severity
 from flowy_watch.core.message import Dialect, FactsMessage, Message
+from flowy_watch.core.route import Traits
 from flowy_watch.errors import Doubtful, Refused, SettingsError, TryLater
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class AppriseChannel:
 
     Config: ClassVar = AppriseConfig
     dialect = Dialect.FACTS
+    traits = Traits()
 
     def __init__(self, name: str, config: AppriseConfig) -> None:
         """Raises SettingsError when apprise is not installed or does not understand the address."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from flowy_watch.core.check import Check
 from flowy_watch.core.message import Dialect, Message
+from flowy_watch.core.route import Traits
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,10 @@ class Envelope:
     """Nothing of this thread was delivered on this channel before."""
     update_of: str = ""
     """The remote id of the earlier message to bring up to date instead of posting; empty: post."""
+    or_nothing: bool = False
+    """Where that message cannot be brought up to date, nothing else is sent."""
+    reply_to: str = ""
+    """The remote id of the message in whose thread this is one line; empty: a message by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Channel(Protocol):
 
     name: str
     dialect: Dialect
+    traits: Traits
 
     def send(self, message: Message, envelope: Envelope) -> Receipt: ...
 
@@ -65,5 +71,8 @@ class Kind(Protocol):
 
     @property
     def Config(self) -> type[BaseModel]: ...  # noqa: N802  # a class, seen through a property
+
+    @property
+    def traits(self) -> Traits: ...
 
     def __call__(self, name: str, config: Any, /) -> Channel: ...

@@ -30,6 +30,7 @@ from flowy_watch.channels.smtp_session import SmtpSession
 from flowy_watch.core.check import Check
 from flowy_watch.core.message import Dialect, EmailMessage, Enclosure, Message
 from flowy_watch.core.redact import HIDDEN, redact
+from flowy_watch.core.route import Traits
 from flowy_watch.errors import ChannelError, Doubtful, Refused, TryLater
 
 LONGEST_SUBJECT = 400
@@ -113,6 +114,7 @@ class EmailChannel:
 
     Config: ClassVar = EmailConfig
     dialect = Dialect.EMAIL
+    traits = Traits()
 
     def __init__(self, name: str, config: EmailConfig) -> None:
         self.name = name

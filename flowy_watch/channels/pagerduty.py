@@ -24,6 +24,7 @@ from flowy_watch.core.check import Check
 from flowy_watch.core.finding import Stakes
 from flowy_watch.core.message import Dialect, FactsMessage, Message
 from flowy_watch.core.notification import Notification
+from flowy_watch.core.route import Traits
 from flowy_watch.core.usage import clean_name
 from flowy_watch.core.words import credit_words
 from flowy_watch.errors import Doubtful, Refused, TryLater
@@ -45,7 +46,7 @@ def action_of(change: Change) -> Action:
     """What an alert that changed so is for PagerDuty."""
     if change.ends:
         return Action.RESOLVE
-    return Action.ACKNOWLEDGE if change in (Change.ACKNOWLEDGED, Change.EXPECTED) else Action.TRIGGER
+    return Action.ACKNOWLEDGE if change.takes_on else Action.TRIGGER
 
 
 def _web_address(url: str) -> str:
@@ -93,6 +94,7 @@ class PagerDutyChannel:
 
     Config: ClassVar = PagerDutyConfig
     dialect = Dialect.FACTS
+    traits = Traits(tracks=True)
 
     def __init__(self, name: str, config: PagerDutyConfig) -> None:
         self.name = name

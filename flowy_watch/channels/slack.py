@@ -20,6 +20,7 @@ from flowy_watch.channels.base import Envelope, Receipt
 from flowy_watch.channels.retry_after import retry_after
 from flowy_watch.core.check import Check
 from flowy_watch.core.message import Dialect, Message, SlackMessage
+from flowy_watch.core.route import Traits
 from flowy_watch.errors import ChannelError, Doubtful, Refused, TryLater
 
 EVENT = "flowy_watch"
@@ -76,6 +77,7 @@ class SlackChannel:
 
     Config: ClassVar = SlackConfig
     dialect = Dialect.SLACK
+    traits = Traits(changes=True, threads=True)
 
     def __init__(self, name: str, config: SlackConfig) -> None:
         self.name = name
@@ -100,12 +102,16 @@ class SlackChannel:
             "parse": "none",
             "link_names": False,
         }
+        if envelope.reply_to:
+            return self._post({**body, "thread_ts": envelope.reply_to.rpartition(":")[2]})
         if not envelope.update_of:
             return self._post(body)
         channel, _, ts = envelope.update_of.rpartition(":")
         try:
             return self._receipt(self._call(self._client.chat_update, channel=channel, ts=ts, **body))
         except _CannotUpdate as error:
+            if envelope.or_nothing:
+                return Receipt(envelope.update_of)
             # The reply stays beside the message it could not change, unless that one is gone.
             return self._post(body if error.code == "message_not_found" else {**body, "thread_ts": ts})
 
@@ -176,8 +182,8 @@ class SlackChannel:
         """The messages among which this one would be: a thread when it was to change a message, else the channel."""
         query: dict[str, Any] = {"channel": self._channel, "oldest": f"{(since - CLOCKS_APART).timestamp():.6f}"}
         read: Callable[..., SlackResponse] = self._client.conversations_history
-        if envelope.update_of:
-            channel, _, ts = envelope.update_of.rpartition(":")
+        if stands := envelope.update_of or envelope.reply_to:
+            channel, _, ts = stands.rpartition(":")
             query = {"channel": channel, "ts": ts}
             read = self._client.conversations_replies
         cursor = ""

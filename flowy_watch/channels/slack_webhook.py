@@ -14,6 +14,7 @@ from flowy_watch.channels.base import Envelope, Receipt
 from flowy_watch.channels.retry_after import retry_after
 from flowy_watch.core.check import Check
 from flowy_watch.core.message import Dialect, Message, SlackMessage
+from flowy_watch.core.route import Traits
 from flowy_watch.errors import Doubtful, Refused, TryLater
 
 ADVICE = {
@@ -66,6 +67,7 @@ class SlackWebhookChannel:
 
     Config: ClassVar = SlackWebhookConfig
     dialect = Dialect.SLACK
+    traits = Traits()
 
     def __init__(self, name: str, config: SlackWebhookConfig) -> None:
         self.name = name

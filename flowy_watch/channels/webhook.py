@@ -21,6 +21,7 @@ from flowy_watch.core.check import Check
 from flowy_watch.core.finding import Stakes
 from flowy_watch.core.message import Dialect, FactsMessage, Message
 from flowy_watch.core.notification import Notification
+from flowy_watch.core.route import Traits
 from flowy_watch.core.usage import CREDIT, Microcredits, clean_name
 from flowy_watch.errors import Doubtful, Refused, TryLater
 
@@ -90,6 +91,7 @@ class WebhookChannel:
 
     Config: ClassVar = WebhookConfig
     dialect = Dialect.FACTS
+    traits = Traits(tracks=True)
 
     def __init__(self, name: str, config: WebhookConfig) -> None:
         self.name = name

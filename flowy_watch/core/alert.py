@@ -27,10 +27,22 @@ class Change(StrEnum):
     EXPECTED = "expected"
     DISMISSED = "dismissed"
     """Resolved by somebody as no anomaly: the key is judged more leniently for a while."""
+    UPDATED = "updated"
+    """Nothing happened but that the numbers moved: what stands somewhere is brought up to date. Never recorded."""
 
     @property
     def ends(self) -> bool:
         return self in (Change.RESOLVED, Change.STOPPED, Change.DISMISSED)
+
+    @property
+    def takes_on(self) -> bool:
+        """Somebody looks after it."""
+        return self in (Change.ACKNOWLEDGED, Change.EXPECTED)
+
+    @property
+    def is_news(self) -> bool:
+        """People are to look."""
+        return self in (Change.OPENED, Change.ESCALATED, Change.REPEATED)
 
 
 class Ending(StrEnum):

@@ -5,12 +5,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from flowy_watch.core.alert import Alert, Change, Status
-from flowy_watch.core.notification import Notification
+from flowy_watch.core.notification import Manner, Notification
 
 MOST_ALONE = 3
 """So many news in one go are a message each, with all that can be done about it; more become one list."""
-
-_NEWS = (Change.OPENED, Change.ESCALATED, Change.REPEATED)
 
 
 class Form(StrEnum):
@@ -29,8 +27,16 @@ class Waiting:
     notification: Notification
     heard: bool = False
     """The channel was told of this alert before."""
+    stands: bool = False
+    """A message stands there that this one can change, or be a line of its thread."""
+
     in_place: bool = False
-    """It only brings up to date a message that stands there, and bothers nobody."""
+    """It only changes or follows what stands there, and bothers nobody."""
+
+    @property
+    def follows(self) -> bool:
+        """It says that people took the alert on: it is told even after news that waited just as long."""
+        return self.notification.change.takes_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +51,25 @@ class Bundle:
 def overtaken(waiting: Iterable[Waiting]) -> dict[str, str]:
     """Notices that another one of the same alert makes needless, each with the one that is told instead.
 
-    An alert that several notices wait for is told once: by its end when it has one, else by its latest news.
+    An alert that several notices wait for is told once: by its end when it has one, else by its latest news. What
+    people did after that news is told after it.
     """
     told_by: dict[str, str] = {}
     for rows in _by_alert(waiting):
         leader = _leader(rows)
-        told_by |= {row.outbox_id: leader.outbox_id for row in rows if row is not leader}
+        later = rows[rows.index(leader) + 1 :] if leader.notification.change.is_news else []
+        follower = next((row for row in reversed(later) if row.follows), leader)
+        told_by |= {row.outbox_id: leader.outbox_id for row in rows if row is not leader and row is not follower}
     return told_by
+
+
+def footless(waiting: Iterable[Waiting]) -> list[Waiting]:
+    """Notices that could only change a message, or be a line of its thread, where none stands nor is about to."""
+    return [
+        leader
+        for leader in map(_leader, _by_alert(waiting))
+        if leader.notification.manner.needs_message and not leader.stands
+    ]
 
 
 def next_bundle(waiting: Sequence[Waiting], present: Mapping[int, Alert]) -> Bundle:
@@ -78,7 +96,7 @@ def at_present(notification: Notification, present: Mapping[int, Alert]) -> Noti
     Where it is over and others of the same key, told with it, are not, the worst of those takes its place.
     """
     alert = present.get(notification.alert.id, notification.alert)
-    if alert.status is not Status.RESOLVED or notification.change not in _NEWS:
+    if alert.status is not Status.RESOLVED or not notification.change.is_news:
         return replace(notification, alert=alert)
     others = [present[number] for number in notification.also_ids if number in present]
     others = [other for other in others if other.status is not Status.RESOLVED]
@@ -98,21 +116,23 @@ def _by_alert(waiting: Iterable[Waiting]) -> list[list[Waiting]]:
 
 
 def _leader(rows: Sequence[Waiting]) -> Waiting:
+    news = [row for row in rows if row.notification.change.is_news]
     ends = [row for row in rows if row.notification.change.ends]
-    news = [row for row in rows if row.notification.change in _NEWS]
-    return (ends or news or rows)[-1]
+    if news:  # an end that could only change a message leaves it to the news that is over to say so
+        ends = [row for row in ends if row.stands or not row.notification.manner.needs_message]
+    return (ends or news or [row for row in rows if row.follows] or rows)[-1]
 
 
 def _told(rows: Sequence[Waiting], present: Mapping[int, Alert]) -> Waiting:
     """The one notice of an alert that speaks for all of them."""
     leader = _leader(rows)
     notification = leader.notification
-    news = [row.notification for row in rows if row.notification.change in _NEWS]
+    news = [row.notification for row in rows if row.notification.change.is_news]
     if news and not notification.change.ends:
         notification = replace(
             notification,
             change=Change.OPENED if news[0].change is Change.OPENED else notification.change,
-            quiet=all(each.quiet for each in news),
+            manner=next((each.manner for each in news if each.manner is Manner.POST), notification.manner),
         )
     notification = replace(
         notification,
@@ -122,7 +142,7 @@ def _told(rows: Sequence[Waiting], present: Mapping[int, Alert]) -> Waiting:
     if notification.change.ends and news and notification.also_ids:
         notification = replace(notification, change=news[0].change)  # the others of its key may not be over
     told = at_present(notification, present)
-    return replace(leader, notification=told, in_place=leader.in_place and told.quiet)
+    return replace(leader, notification=told, in_place=leader.in_place and told.manner is not Manner.POST)
 
 
 def _passed(row: Waiting) -> bool:

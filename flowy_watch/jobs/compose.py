@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from flowy_watch.channels.base import Channel, Settles
+from flowy_watch.channels.base import Channel
 from flowy_watch.core.alert import Alert
-from flowy_watch.core.bundle import Form, Waiting, at_present, next_bundle, overtaken
+from flowy_watch.core.bundle import Form, Waiting, at_present, footless, next_bundle, overtaken
 from flowy_watch.core.message import Dialect
-from flowy_watch.core.notification import Notification
+from flowy_watch.core.notification import Manner, Notification
 from flowy_watch.jobs.undelivered import recounted
 from flowy_watch.store import Claimed, Page, Work
 
@@ -52,8 +52,13 @@ def _compose(work: Work, channel: Channel, deals: Deals, now: datetime) -> None:
     waiting = work.outbox.loose(channel.name)
     if not waiting:
         return
+    waiting = [_as_channel_can(notice, channel) for notice in waiting]
     work.outbox.overtake(overtaken(waiting))
-    waiting = [_as_channel_can(recounted(work, notice, now), channel) for notice in waiting]
+    nowhere = {notice.outbox_id: f"{channel.name} has no message of its own to change" for notice in footless(waiting)}
+    work.outbox.withhold(nowhere)
+    waiting = [recounted(work, notice, now) for notice in waiting if notice.outbox_id not in nowhere]
+    if not waiting:
+        return
     bundle = next_bundle(waiting, _present(work, [notice.notification for notice in waiting]))
     members = bundle.members
     if bundle.form is Form.ALONE:
@@ -64,8 +69,11 @@ def _compose(work: Work, channel: Channel, deals: Deals, now: datetime) -> None:
 
 
 def _as_channel_can(notice: Waiting, channel: Channel) -> Waiting:
-    """Only a channel that can be read back knows its messages well enough to change them."""
-    return replace(notice, in_place=notice.in_place and isinstance(channel, Settles))
+    """Where the other side keeps each alert's state, what it was told of stands there, whatever message told it."""
+    traits, manner = channel.traits, notice.notification.manner
+    in_place = notice.stands and (traits.threads if manner is Manner.THREAD else traits.changes)
+    tracked = notice.heard and traits.tracks and manner is not Manner.THREAD
+    return replace(notice, stands=in_place or tracked, in_place=in_place and manner is not Manner.POST)
 
 
 def _refreshed(work: Work, claimed: Claimed) -> Claimed:

@@ -10,7 +10,8 @@ import structlog
 
 from flowy_watch.core.alert import Alert, Evaluated, Reconciled, Status, Transition, reconcile
 from flowy_watch.core.finding import Finding
-from flowy_watch.core.notification import Owners, Route, plan
+from flowy_watch.core.plan import plan
+from flowy_watch.core.route import Telling
 from flowy_watch.core.stop import quiet_since
 from flowy_watch.core.usage import Reading
 from flowy_watch.core.watch import Watch
@@ -29,11 +30,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the configuration says about telling."""
+    """What the configuration says about judging and telling."""
 
-    routes: tuple[Route, ...]
+    telling: Telling
     rules_of: Callable[[str, str], KeyRules]
-    owner_of: Owners
     false_alarms_per_month: float = 4.0
 
 
@@ -159,13 +159,13 @@ class PollJob:
             work.alerts.dismissals(now - _LENIENT_FOR),
         )
 
-    def _tell(self, work: Work, transitions: Iterable[Transition], seen: Iterable[Alert], now: datetime) -> int:
+    def _tell(self, work: Work, transitions: Sequence[Transition], seen: Iterable[Alert], now: datetime) -> int:
         planned = plan(
             transitions,
             [alert for alert in seen if alert.told_level < alert.level],
-            routes=self._rules.routes,
+            telling=self._rules.telling,
             silences=work.alerts.silences(now),
-            owner_of=self._rules.owner_of,
+            heard=work.outbox.heard(t.alert.id for t in transitions if t.change.ends),
             now=now,
         )
         work.alerts.settle(planned.settled)

@@ -13,7 +13,7 @@ from flowy_watch.channels.base import Channel, Envelope, Receipt, Settles
 from flowy_watch.clock import Clock
 from flowy_watch.core.bundle import Form, Waiting
 from flowy_watch.core.message import Dialect, Message
-from flowy_watch.core.notification import Notification
+from flowy_watch.core.notification import Manner, Notification
 from flowy_watch.errors import Doubtful, Refused, StoreError, TryLater
 from flowy_watch.jobs.compose import Deals, claim
 from flowy_watch.jobs.undelivered import tell_elsewhere
@@ -204,7 +204,9 @@ def _envelope(claimed: Claimed) -> Envelope:
         outbox_id=claimed.outbox_id,
         thread=f"alert-{about}",
         first=not claimed.notices[0].heard,
-        update_of=claimed.earlier if notification.quiet else "",
+        update_of=claimed.earlier if notification.manner in (Manner.IN_PLACE, Manner.IN_PLACE_ONLY) else "",
+        or_nothing=notification.manner is Manner.IN_PLACE_ONLY,
+        reply_to=claimed.earlier if notification.manner is Manner.THREAD else "",
     )
 
 

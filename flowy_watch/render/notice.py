@@ -93,7 +93,7 @@ def said_of_key(finding: Finding) -> str:
 
 
 def mood_of(notification: Notification) -> Mood:
-    if notification.change.ends or notification.change in (Change.ACKNOWLEDGED, Change.EXPECTED):
+    if notification.change.ends or notification.change.takes_on:
         return Mood.CALM
     severities = {Severity.CRITICAL: Mood.CRITICAL, Severity.WARNING: Mood.WARNING}
     return severities.get(notification.alert.finding.severity, Mood.INFO)
@@ -114,6 +114,7 @@ def first_line(notification: Notification) -> str:
         Change.DISMISSED: "No anomaly:",
         Change.ACKNOWLEDGED: f"Acknowledged{by}:",
         Change.EXPECTED: f"Marked as expected{by}:",
+        Change.UPDATED: word if name else f"{word}:",
     }
     return shorten(f"{openings[notification.change]} {title}", LONGEST_SUBJECT)
 

@@ -84,7 +84,7 @@ class Renderer:
         if notification.change.ends:
             note = notification.note if notification.change is Change.STOPPED else ""
             parts = (ended(alert, when, note),)
-        elif notification.change in (Change.ACKNOWLEDGED, Change.EXPECTED):
+        elif notification.change.takes_on:
             parts = (taken_on(notification, when),)
         else:
             stakes = alert.finding.stakes

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from flowy_watch.core.finding import Finding
-from flowy_watch.core.notification import Notification
+from flowy_watch.core.notification import Manner, Notification
 
 _FINDING = TypeAdapter(Finding)
 _NOTIFICATION = TypeAdapter(Notification)
@@ -25,4 +25,8 @@ def dump_notification(notification: Notification) -> dict[str, Any]:
 
 
 def load_notification(payload: dict[str, Any]) -> Notification:
+    """Raises ValueError for what this version cannot read."""
+    if "quiet" in payload:  # as versions before 0.2 wrote it
+        manner = Manner.IN_PLACE if payload["quiet"] else Manner.POST
+        payload = {"manner": manner, **{name: value for name, value in payload.items() if name != "quiet"}}
     return _NOTIFICATION.validate_python(payload)

@@ -12,11 +12,12 @@ from uuid import uuid4
 from sqlalchemy import JSON, Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 
 from flowy_watch.core.bundle import Form, Waiting
-from flowy_watch.core.notification import Notification
+from flowy_watch.core.notification import TOLD_WITH, Manner, Notification
 from flowy_watch.store.codec import dump_notification, load_notification
 from flowy_watch.store.tables import OutboxRow
 
 WAITING, SENT, DEAD, WITHHELD = "waiting", "sent", "dead", "withheld"
+_AT_ONCE = 500  # alerts asked for in one statement
 
 _outbox = OutboxRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it, without telling mypy
 
@@ -38,7 +39,8 @@ class Claimed:
     notices: tuple[Waiting, ...]
     """The carrier first, the others oldest first."""
     earlier: str
-    """The remote id of the last message about this alert alone on this channel; empty when there was none."""
+    """The remote id of the last message about this alert alone on this channel, or, for a line in a thread, of the
+    one it belongs to; empty when there was none."""
 
     @property
     def notification(self) -> Notification:
@@ -104,8 +106,8 @@ class Outbox:
         for row in rows:
             if notification := self._read(row):
                 heard = row.alert_id in told
-                own = bool(told.get(row.alert_id))
-                found.append(Waiting(row.id, notification, heard=heard, in_place=own and notification.quiet))
+                stands = bool(self._remote_id(told, notification))
+                found.append(Waiting(row.id, notification, heard=heard, stands=stands))
         return found
 
     def _read(self, row: Row[Any]) -> Notification | None:
@@ -115,15 +117,23 @@ class Outbox:
             self._set([row.id], status=DEAD, reason="written by another version, which this one cannot read")
             return None
 
+    def _remote_id(self, told: Mapping[int, str], notification: Notification) -> str:
+        """Of the message that this one changes, or in whose thread it is a line; empty where none stands."""
+        if not notification.about:
+            return told.get(notification.alert.id, "")
+        return self._sent_of(notification.channel, _outbox.c.alert_id == notification.about).get(notification.about, "")
+
     def _told(self, channel: str) -> dict[int, str]:
         """Alerts that the channel heard of and that something waits for, each with the remote id of its last message.
 
         That id is empty where nothing told of the alert alone.
         """
-        wanted = select(_outbox.c.alert_id).where(_waiting(channel))
+        return self._sent_of(channel, _outbox.c.alert_id.in_(select(_outbox.c.alert_id).where(_waiting(channel))))
+
+    def _sent_of(self, channel: str, of_alerts: Any) -> dict[int, str]:
         query = (
             select(_outbox.c.alert_id, _outbox.c.remote_id)
-            .where(_outbox.c.channel == channel, _outbox.c.sent_at.isnot(None), _outbox.c.alert_id.in_(wanted))
+            .where(_outbox.c.channel == channel, _outbox.c.sent_at.isnot(None), of_alerts)
             .order_by(_outbox.c.seq)
         )
         told: dict[int, str] = {}
@@ -149,6 +159,11 @@ class Outbox:
             reason = "overtaken by a later notice of this alert before it could be sent"
             self._set([outbox_id], status=WITHHELD, reason=reason)
 
+    def withhold(self, reasons: Mapping[str, str]) -> None:
+        """These notices are not sent after all."""
+        for outbox_id, reason in reasons.items():
+            self._set([outbox_id], status=WITHHELD, reason=reason)
+
     def claim(self, channel: str, *, until: datetime) -> Claimed | None:
         """Lease the next composed message of a channel. From here on it counts as one that may have arrived."""
         head = self._first(channel)
@@ -167,7 +182,7 @@ class Outbox:
         if not notices or notices[0].outbox_id != head.carrier:
             self.loosen(channel)
             return None
-        tries, alert_id = max(row.tries for row in rows) + 1, rows[0].alert_id
+        tries = max(row.tries for row in rows) + 1
         self._connection.execute(update(_outbox).where(whole).values(leased_until=until, tries=tries, doubtful=True))
         return Claimed(
             head.carrier,
@@ -178,17 +193,17 @@ class Outbox:
             rows[0].page,
             min(row.created_at for row in rows),
             notices,
-            told.get(alert_id, ""),
+            self._remote_id(told, notices[0].notification),
         )
 
     # ── what came of it ──────────────────────────────────────────────────────────────────────────────────────────
 
     def sent(self, claimed: Claimed, *, at: datetime, remote_id: str, reason: str = "") -> None:
         """Told. Only a message about one alert alone can be brought up to date later, so only there the id is kept."""
-        about_one = claimed.form is Form.ALONE
+        about_one = claimed.form is Form.ALONE and claimed.notification.manner is not Manner.THREAD
         others = [notice.outbox_id for notice in claimed.notices[1:]]
         done = {"status": SENT, "sent_at": at, "leased_until": None, "doubtful": False}
-        how = "" if about_one else _grouped(claimed)
+        how = "" if claimed.form is Form.ALONE else _grouped(claimed)
         reasons = "; ".join(filter(None, (how, reason)))
         self._set([claimed.outbox_id], **done, remote_id=remote_id if about_one else "", reason=reasons)
         self._set(others, **done, remote_id="", reason=reasons)
@@ -253,6 +268,22 @@ class Outbox:
             notification = self._read(row)
             if notification and notification.alert.fingerprint == fingerprint:
                 found.append(row.channel)
+        return found
+
+    def heard(self, alert_ids: Iterable[int]) -> dict[int, list[str]]:
+        """The channels that were told of these alerts, or are about to be, in the order in which they heard."""
+        found: dict[int, list[str]] = {}
+        of = _outbox.c
+        folded = and_(of.status == WITHHELD, of.reason.startswith(TOLD_WITH))
+        reached = or_(of.sent_at.isnot(None), of.status == WAITING, folded)
+        numbers = list(alert_ids)
+        for start in range(0, len(numbers), _AT_ONCE):
+            asked = of.alert_id.in_(numbers[start : start + _AT_ONCE])
+            query = select(of.alert_id, of.channel).where(asked, of.channel != "", reached)
+            for alert_id, channel in self._connection.execute(query.order_by(of.seq)):
+                channels = found.setdefault(alert_id, [])
+                if channel not in channels:
+                    channels.append(channel)
         return found
 
     # ── for people ───────────────────────────────────────────────────────────────────────────────────────────────

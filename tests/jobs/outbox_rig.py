@@ -11,6 +11,7 @@ from flowy_watch.core.bundle import Form
 from flowy_watch.core.check import Check
 from flowy_watch.core.message import Dialect, Message, PlainMessage
 from flowy_watch.core.notification import Notification
+from flowy_watch.core.route import Traits
 from flowy_watch.jobs.deliver import Delivery
 from flowy_watch.store import Store
 from tests.builders import NOON, opened
@@ -32,6 +33,7 @@ class FakeChannel:
     """Answers each send with the next of its `answers`, and with a receipt when there are none left."""
 
     dialect = Dialect.PLAIN
+    traits = Traits()
 
     def __init__(self, *answers: Receipt | Exception, name: str = "ops") -> None:
         self.name, self.answers = name, list(answers)
@@ -56,7 +58,9 @@ class FakeChannel:
 
 
 class AskableChannel(FakeChannel):
-    """Can be asked what arrived: `found`, or the error that asking raises."""
+    """Can be asked what arrived: `found`, or the error that asking raises. Its messages can be changed."""
+
+    traits = Traits(changes=True, threads=True)
 
     found: Receipt | Exception | None = None
     asked = 0

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from flowy_watch.core.check import Check
+from flowy_watch.core.route import Telling
 from flowy_watch.core.usage import Reading, Snapshot
 from flowy_watch.detectors import DETECTORS, Detector, KeyRules
 from flowy_watch.errors import SourceError
@@ -35,8 +36,11 @@ def detectors(*kinds: str) -> list[Detector]:
     return [DETECTORS[kind](DETECTORS[kind].Config()) for kind in kinds]  # type: ignore[attr-defined]
 
 
-def rules() -> Rules:
-    return Rules((route("ops"),), lambda key_id, name: KeyRules(), lambda key_id, name: "")
+TELLING = Telling((route("ops"),))
+
+
+def rules(telling: Telling = TELLING) -> Rules:
+    return Rules(telling, lambda key_id, name: KeyRules())
 
 
 class Rig:
@@ -44,7 +48,12 @@ class Rig:
 
     def __init__(self, store: Store, *kinds: str) -> None:
         self.store, self.source = store, ScriptedSource()
-        self.job = PollJob(self.source, store, detectors(*(kinds or ("cap", "blind"))), rules())
+        self._detectors = detectors(*(kinds or ("cap", "blind")))
+        self.tell_by(TELLING)
+
+    def tell_by(self, telling: Telling) -> None:
+        """Another configuration, and the restart that it takes."""
+        self.job = PollJob(self.source, self.store, self._detectors, rules(telling))
 
     def poll(self, at: datetime, *snapshots: Snapshot, **more: Any) -> Polled:
         """A poll that lists these keys, taken at `at`."""

@@ -5,6 +5,7 @@ from datetime import timedelta
 from flowy_watch.channels.base import Receipt
 from flowy_watch.core.alert import Change
 from flowy_watch.core.message import Dialect
+from flowy_watch.core.notification import Manner
 from flowy_watch.errors import Doubtful, Refused, TryLater
 from flowy_watch.store import Store
 from tests.builders import MINUTE, NOON
@@ -140,7 +141,7 @@ def test_an_end_that_the_channel_waits_for_is_told_also_after_an_outage(store: S
     put(store, "worse", alert_id=1, change=Change.ESCALATED)
     deliver(store, channel, clock)
     end(store, 1)
-    put(store, "over", alert_id=1, change=Change.RESOLVED, quiet=True)
+    put(store, "over", alert_id=1, change=Change.RESOLVED, manner=Manner.IN_PLACE)
     clock.at += MINUTE
     deliver(store, channel, clock)
     assert channel.words() == ["opened", "worse", "over"]
@@ -150,11 +151,11 @@ def test_an_alert_told_within_a_roundup_gets_messages_of_its_own_later(store: St
     channel = AskableChannel()
     put(store, "a", "b", "c", "d")
     deliver(store, channel)
-    put(store, "over", alert_id=1, change=Change.RESOLVED, quiet=True)
+    put(store, "over", alert_id=1, change=Change.RESOLVED, manner=Manner.IN_PLACE)
     deliver(store, channel)
     text, envelope = channel.sent[-1]
     assert (text, envelope.thread, envelope.first, envelope.update_of) == ("over", "alert-1", False, "")
-    put(store, "again", alert_id=1, quiet=True)
+    put(store, "again", alert_id=1, manner=Manner.IN_PLACE)
     deliver(store, channel)
     assert channel.sent[-1][1].update_of == "remote-3"
 
@@ -165,7 +166,7 @@ def test_what_changes_a_message_in_place_never_makes_a_roundup(store: Store) -> 
         put(store, owner)
         deliver(store, channel)
     for number in range(1, 6):
-        put(store, f"over {number}", alert_id=number, change=Change.RESOLVED, quiet=True)
+        put(store, f"over {number}", alert_id=number, change=Change.RESOLVED, manner=Manner.IN_PLACE)
     put(store, "news")
     deliver(store, channel)
     assert channel.words()[5:] == ["news", "over 1", "over 2", "over 3", "over 4", "over 5"]
@@ -177,7 +178,7 @@ def test_where_nothing_can_be_changed_in_place_many_ends_are_one_message(store: 
         put(store, owner, channel="mail")
         deliver(store, mail)
     for number in range(1, 6):
-        put(store, f"over {number}", alert_id=number, channel="mail", change=Change.RESOLVED, quiet=True)
+        put(store, f"over {number}", alert_id=number, channel="mail", change=Change.RESOLVED, manner=Manner.IN_PLACE)
     deliver(store, mail)
     assert mail.words()[5] == "roundup 1: over 1 resolved, over 2 resolved"
 

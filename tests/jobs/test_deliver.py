@@ -1,11 +1,14 @@
 """Delivery: nothing is lost, nobody is told twice, one channel never holds up another."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event
 
 from flowy_watch.channels.base import Envelope, Receipt
+from flowy_watch.core.alert import Change, Status
 from flowy_watch.core.message import Message
+from flowy_watch.core.notification import Manner, Notification
 from flowy_watch.errors import Doubtful, Refused, TryLater
 from flowy_watch.jobs.compose import claim
 from flowy_watch.jobs.deliver import Postman
@@ -52,8 +55,8 @@ def test_every_notice_is_sent_once_and_in_order(store: Store) -> None:
 
 def test_a_thread_is_first_once_and_a_quiet_notice_updates_what_was_sent_before(store: Store) -> None:
     channel = AskableChannel()
-    for owner, quiet in (("opened", False), ("louder", False), ("over", True)):
-        put(store, owner, alert_id=1, quiet=quiet)
+    for owner, manner in (("opened", Manner.POST), ("louder", Manner.POST), ("over", Manner.IN_PLACE)):
+        put(store, owner, alert_id=1, manner=manner)
         deliver(store, channel)
     envelopes = [envelope for _, envelope in channel.sent]
     assert [(e.thread, e.first, e.update_of) for e in envelopes] == [
@@ -239,3 +242,32 @@ def test_a_postman_whose_database_fails_stops_when_it_is_told_to(store: Store) -
     postman.ring()
     postman.stop(within=timedelta(seconds=20))
     broken.close()
+
+
+def test_what_can_only_change_a_message_is_not_sent_where_none_stands(store: Store) -> None:
+    channel = AskableChannel()
+    put(store, "opened", alert_id=1)
+    with store.write() as work:
+        known = work.alerts.all()[0]
+        done = replace(known, status=Status.ACKNOWLEDGED)
+        work.outbox.add([Notification("mail", Change.ACKNOWLEDGED, done, NOON, "ana", Manner.IN_PLACE_ONLY)])
+        work.outbox.add([Notification("ops", Change.ACKNOWLEDGED, done, NOON, "ana", Manner.IN_PLACE_ONLY)])
+    mail = AskableChannel(name="mail")
+    assert (deliver(store, channel), deliver(store, mail)) == (2, 0)
+    assert [(text, e.update_of, e.or_nothing) for text, e in channel.sent] == [
+        ("opened", "", False),
+        ("ana", "remote-1", True),
+    ]
+    assert outcomes(store, "mail") == [("withheld", 0, "mail has no message of its own to change")]
+
+
+def test_a_line_in_a_thread_goes_to_the_message_of_the_other_alert_and_is_no_message_of_its_own(store: Store) -> None:
+    channel = AskableChannel()
+    put(store, "spike")
+    deliver(store, channel)
+    put(store, "cap", manner=Manner.THREAD, about=1)
+    put(store, "none", manner=Manner.THREAD, about=99)
+    put(store, "over", alert_id=2, change=Change.RESOLVED, manner=Manner.IN_PLACE_ONLY)
+    deliver(store, channel)
+    assert [(text, e.reply_to) for text, e in channel.sent] == [("spike", ""), ("cap", "remote-1")]
+    assert [status for status, _, _ in outcomes(store)] == ["sent", "sent", "withheld", "withheld"]

@@ -11,7 +11,7 @@ from flowy_watch.errors import CredentialRefused, NotFound, StoreError
 from flowy_watch.store import Store
 from tests.builders import DAY, HOUR, MIDNIGHT, MINUTE, NOON, snapshot
 
-from .rigs import Rig
+from .rigs import TELLING, Rig
 
 POLL = 5 * MINUTE
 CAPS = [("cap", "opened", 80), ("cap", "escalated", 95), ("cap", "escalated", 100)]
@@ -174,7 +174,7 @@ def test_what_was_told_before_a_silence_is_not_told_again_after_it(rig: Rig) -> 
 
 def test_an_acknowledged_alert_is_quiet_until_it_gets_worse(rig: Rig) -> None:
     rig.spend(NOON, 85)
-    acknowledge(rig.store, 1, by="ada", why="mine", until=None, now=NOON)
+    acknowledge(rig.store, 1, by="ada", why="mine", until=None, telling=TELLING, now=NOON)
     rig.spend(NOON + POLL, 90)
     assert rig.told() == CAPS[:1]
     rig.spend(NOON + 2 * POLL, 95)
@@ -183,7 +183,7 @@ def test_an_acknowledged_alert_is_quiet_until_it_gets_worse(rig: Rig) -> None:
 
 def test_an_acknowledgement_with_an_end_is_told_again_once_when_it_is_over(rig: Rig) -> None:
     rig.spend(NOON, 85)
-    acknowledge(rig.store, 1, by="ada", why="", until=NOON + HOUR, now=NOON)
+    acknowledge(rig.store, 1, by="ada", why="", until=NOON + HOUR, telling=TELLING, now=NOON)
     for n in range(1, 12):
         rig.spend(NOON + n * POLL, 85)
     assert rig.told() == CAPS[:1]
@@ -194,13 +194,13 @@ def test_an_acknowledgement_with_an_end_is_told_again_once_when_it_is_over(rig: 
 
 def test_an_alert_resolved_by_hand_opens_anew_when_it_is_found_again(rig: Rig) -> None:
     rig.spend(NOON, 85)
-    resolve(rig.store, 1, by="ada", why="", now=NOON)
+    resolve(rig.store, 1, by="ada", why="", telling=TELLING, now=NOON)
     rig.spend(NOON + POLL, 85)
-    assert rig.told() == [CAPS[0], CAPS[0]]
+    assert rig.told() == [CAPS[0], ("cap", "resolved", 80), CAPS[0]]
     with pytest.raises(NotFound, match="alert 1 is already resolved"):
-        resolve(rig.store, 1, by="ada", why="", now=NOON)
+        resolve(rig.store, 1, by="ada", why="", telling=TELLING, now=NOON)
     with pytest.raises(NotFound, match="there is no alert 99"):
-        acknowledge(rig.store, 99, by="ada", why="", until=None, now=NOON)
+        acknowledge(rig.store, 99, by="ada", why="", until=None, telling=TELLING, now=NOON)
 
 
 def test_news_of_one_key_in_one_poll_is_one_message_that_names_the_rest(store: Store) -> None:
@@ -272,7 +272,7 @@ def test_a_dormant_keys_use_is_told_again_when_its_acknowledgement_ends(store: S
     rig = Rig(store, "last_used")
     rig.poll(NOON - POLL, snapshot(0, used=NOON - 60 * DAY))
     rig.poll(NOON, snapshot(0, used=NOON))
-    acknowledge(store, 1, by="ada", why="", until=NOON + HOUR / 2, now=NOON)
+    acknowledge(store, 1, by="ada", why="", until=NOON + HOUR / 2, telling=TELLING, now=NOON)
     for n in range(1, 40):
         rig.poll(NOON + n * POLL, snapshot(0, used=NOON))
     assert rig.told() == [("last_used", "opened", 1), ("last_used", "repeated", 1)]

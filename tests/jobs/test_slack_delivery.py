@@ -16,7 +16,7 @@ from flowy_watch.core.alert import Alert, Change, Status, Transition
 from flowy_watch.core.check import Check
 from flowy_watch.core.finding import Severity
 from flowy_watch.core.message import Message
-from flowy_watch.core.notification import Notification
+from flowy_watch.core.notification import Manner, Notification
 from flowy_watch.jobs import deliver
 from flowy_watch.jobs.deliver import Postman
 from flowy_watch.jobs.send import Delivery
@@ -81,7 +81,7 @@ class Crashing:
 
     def __init__(self, channel: Channel, *, after: bool) -> None:
         self._channel, self._after = channel, after
-        self.name, self.dialect = channel.name, channel.dialect
+        self.name, self.dialect, self.traits = channel.name, channel.dialect, channel.traits
 
     def send(self, message: Message, envelope: Envelope) -> Receipt:
         if self._after:
@@ -146,7 +146,7 @@ def test_after_an_outage_all_that_matters_is_told_within_a_minute_and_nothing_st
     for each in alerts[:5]:
         over = end(store, each.id, at=clock.at)
         with store.write() as work:
-            work.outbox.add([Notification("ops", Change.RESOLVED, over, clock.at, quiet=True)])
+            work.outbox.add([Notification("ops", Change.RESOLVED, over, clock.at, manner=Manner.IN_PLACE)])
     tries += run(sender, clock, until=15 * 60 * SECOND, down=slack)
     assert 60 < tries == len(slack.requests) < 130
     run(sender, clock, until=60 * SECOND)

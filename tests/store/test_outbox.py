@@ -9,8 +9,9 @@ from sqlalchemy import text
 
 from flowy_watch.core.alert import Change
 from flowy_watch.core.bundle import Form
-from flowy_watch.core.notification import Notification
+from flowy_watch.core.notification import Manner, Notification
 from flowy_watch.store import Claimed, Page, Store, Work
+from flowy_watch.store.codec import dump_notification, load_notification
 from tests.builders import DAY, HOUR, MINUTE, NOON, alert, opened
 
 
@@ -50,7 +51,7 @@ def sent(store: Store, claimed: Claimed | None, remote_id: str = "") -> Claimed:
 
 
 def test_a_notification_comes_back_equal_with_an_identity_of_its_own(store: Store) -> None:
-    put(store, "ops", owner="ada", note="why now", also=("another",), also_ids=(7,), quiet=True)
+    put(store, "ops", owner="ada", note="why now", also=("another",), also_ids=(7,), manner=Manner.IN_PLACE)
     claimed = claim(store)
     assert claimed is not None
     assert claimed.notification == Notification(
@@ -59,7 +60,7 @@ def test_a_notification_comes_back_equal_with_an_identity_of_its_own(store: Stor
         alert(period="0"),
         NOON,
         "ada",
-        quiet=True,
+        manner=Manner.IN_PLACE,
         note="why now",
         also=("another",),
         also_ids=(7,),
@@ -244,3 +245,20 @@ def test_pruning_forgets_old_notices_but_none_that_wait_or_died(store: Store) ->
         work.outbox.dead([dead.outbox_id], at=NOON, reason="gone")
         assert work.outbox.prune(NOON + DAY) == 2
         assert work.outbox.counts() == {("ops", "waiting"): 1, ("ops", "dead"): 1, ("ops", "withheld"): 1}
+
+
+def test_the_quietness_that_older_versions_wrote_is_read_as_a_manner() -> None:
+    known = dump_notification(Notification("ops", Change.RESOLVED, alert(), NOON))
+    assert known.pop("manner") == "post"
+    for quiet, manner in ((True, Manner.IN_PLACE), (False, Manner.POST)):
+        assert load_notification(known | {"quiet": quiet}).manner is manner
+
+
+def test_who_was_told_of_an_alert_is_known_from_what_waits_and_what_was_sent(store: Store) -> None:
+    put(store, "ops", "mail")
+    sent(store, claim(store, "mail"))
+    with store.write() as work:
+        known = work.alerts.get(1)
+        assert known is not None
+        work.outbox.add([Notification("hook", Change.OPENED, known, NOON, withheld="silenced")])
+        assert work.outbox.heard([1, 2, 3]) == {1: ["ops"], 2: ["mail"]}

@@ -7,7 +7,9 @@ import pytest
 
 from flowy_watch.core.alert import Alert, Change, Status, Transition
 from flowy_watch.core.finding import Severity
-from flowy_watch.core.notification import Notification, Plan, Route, plan
+from flowy_watch.core.notification import Manner, Notification
+from flowy_watch.core.plan import Heard, Plan, plan
+from flowy_watch.core.route import Route, Telling, Traits
 from flowy_watch.core.silence import Silence
 from tests.builders import HOUR, NOON, alert, opened, route, silence
 
@@ -17,9 +19,17 @@ def planned(
     waiting: Iterable[Alert] = (),
     routes: Iterable[Route] = (route("ops"),),
     silences: Iterable[Silence] = (),
+    heard: Heard | None = None,
+    **traits: Traits,
 ) -> Plan:
+    telling = Telling(tuple(routes), lambda key_id, name: f"{name} team", traits)
     return plan(
-        transitions, waiting, routes=routes, silences=silences, owner_of=lambda key_id, name: f"{name} team", now=NOON
+        transitions,
+        waiting,
+        telling=telling,
+        silences=silences,
+        heard={1: ["ops"]} if heard is None else heard,
+        now=NOON,
     )
 
 
@@ -139,11 +149,19 @@ def test_a_silenced_kind_is_not_told_beside_the_others_of_its_key() -> None:
     assert [n.also for n in of.notifications if not n.withheld] == [()]
 
 
-@pytest.mark.parametrize(("kind", "quiet"), [("spike", True), ("balance", True), ("last_used", True), ("blind", False)])
-def test_an_end_is_told_quietly_except_that_the_watcher_sees_again(kind: str, quiet: bool) -> None:
+@pytest.mark.parametrize(
+    ("kind", "manner"),
+    [
+        ("spike", Manner.IN_PLACE),
+        ("balance", Manner.IN_PLACE),
+        ("last_used", Manner.IN_PLACE),
+        ("blind", Manner.POST),
+    ],
+)
+def test_an_end_is_told_quietly_except_that_the_watcher_sees_again(kind: str, manner: Manner) -> None:
     notification = only(planned(resolved(kind)))
 
-    assert (notification.channel, notification.change, notification.quiet) == ("ops", Change.RESOLVED, quiet)
+    assert (notification.channel, notification.change, notification.manner) == ("ops", Change.RESOLVED, manner)
 
 
 @pytest.mark.parametrize("kind", ["cap", "safeguard"])
@@ -179,3 +197,71 @@ def test_an_escalation_under_a_silence_is_told_at_its_level_when_the_silence_end
     later = planned(waiting=[replace(worse.alert)])
 
     assert (told(held), told(later), only(later).alert.level) == ([], ["ops"], 95)
+
+
+SLACK, PAGER = Traits(changes=True, threads=True), Traits(tracks=True)
+ALL = {"routes": (route("ops", "pager", "mail"),), "heard": {1: ["ops", "pager", "mail"]}, "ops": SLACK, "pager": PAGER}
+
+
+def lines(of: Plan) -> list[tuple[str, str]]:
+    """Channel, and the manner or why not."""
+    return [(n.channel, n.withheld or n.manner.value) for n in of.notifications]
+
+
+def taken_on(change: Change = Change.ACKNOWLEDGED) -> Transition:
+    return Transition(alert(status=Status.ACKNOWLEDGED, told_level=1), change, NOON, "ana", "mine")
+
+
+@pytest.mark.parametrize("change", [Change.ACKNOWLEDGED, Change.EXPECTED])
+def test_what_people_take_on_is_shown_where_it_stands_and_is_news_for_nobody(change: Change) -> None:
+    of = planned(taken_on(change), **ALL)
+
+    assert lines(of) == [
+        ("ops", "in_place_only"),
+        ("pager", "in_place_only"),
+        ("mail", "mail cannot change a message, and this is no news for it"),
+    ]
+    assert (of.settled, {n.note for n in of.notifications}) == ((), {"mine"})
+
+
+def test_a_channel_that_never_heard_of_an_alert_hears_neither_of_its_end_nor_of_who_took_it_on() -> None:
+    never = [("ops", "ops was never told of it")]
+
+    assert lines(planned(taken_on(), heard={}, ops=SLACK)) == never
+    assert lines(planned(resolved("spike"), heard={}, ops=SLACK)) == never
+
+
+def test_a_channel_that_heard_by_another_way_than_the_routes_hears_of_the_end_too() -> None:
+    assert told(planned(resolved("spike"), heard={1: ["pager", "ops"]})) == ["ops", "pager"]
+
+
+def test_an_end_that_is_no_news_closes_what_stands_elsewhere() -> None:
+    calendar = "it ended by the calendar, which is no news"
+    assert lines(planned(resolved("cap"), **ALL)) == [
+        ("ops", "in_place_only"),
+        ("pager", "in_place_only"),
+        ("mail", calendar),
+    ]
+    silenced = planned(resolved("spike"), silences=[silence()], **ALL)
+    assert lines(silenced)[:2] == [("ops", "in_place_only"), ("pager", "in_place_only")]
+    assert lines(silenced)[2][1].startswith("silence 1 on *")
+
+
+def test_an_end_by_hand_is_told_even_where_the_calendar_would_have_ended_it() -> None:
+    by_hand = replace(resolved("cap"), by="ana")
+    assert lines(planned(by_hand, **ALL)) == [("ops", "in_place"), ("pager", "in_place"), ("mail", "in_place")]
+
+
+def test_a_stop_of_one_key_is_one_message_and_closes_every_alert_that_it_ended() -> None:
+    stops = [replace(resolved(kind, id=n), change=Change.STOPPED) for n, kind in ((1, "spike"), (2, "cap"))]
+    both = {n: ["ops", "pager", "mail"] for n in (1, 2)}
+    of = planned(*stops, **ALL | {"heard": both})
+
+    assert lines(of) == [
+        ("ops", "post"),
+        ("pager", "post"),
+        ("mail", "post"),
+        ("ops", "in_place_only"),
+        ("pager", "in_place_only"),
+        ("mail", "told with alert 1, which is about the same key"),
+    ]
