@@ -2,14 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parseaddr
 from types import TracebackType
 
 from flowy_watch.channels import CHANNELS
 from flowy_watch.channels.base import Channel
+from flowy_watch.channels.email import EmailConfig
 from flowy_watch.clock import Clock, SystemClock
+from flowy_watch.core.edition import Edition
+from flowy_watch.core.period import Calendar, Span
 from flowy_watch.core.route import Telling
 from flowy_watch.detectors import DETECTORS, Detector
 from flowy_watch.jobs.deliver import Postman
+from flowy_watch.jobs.digest import DigestJob, Plan
 from flowy_watch.jobs.poll import PollJob, Rules
 from flowy_watch.render import Reader, Renderer
 from flowy_watch.settings import Settings
@@ -29,6 +34,7 @@ class App:
     channels: Mapping[str, Channel]
     poll: PollJob
     postman: Postman
+    digest: DigestJob
 
     def __enter__(self) -> "App":
         return self
@@ -59,7 +65,8 @@ def build_app(settings: Settings, *, clock: Clock | None = None, migrate: bool =
     poll = PollJob(source, store, build_detectors(settings), rules)
     # Delivery lives by the real clock: its leases and pauses guard real sockets.
     postman = Postman(store, channels, build_renderer(settings), SystemClock())
-    return App(settings, polls_by, store, source, channels, poll, postman)
+    digest = DigestJob(store, digest_plan(settings))
+    return App(settings, polls_by, store, source, channels, poll, postman, digest)
 
 
 def telling_of(settings: Settings) -> Telling:
@@ -89,6 +96,25 @@ def open_channels(settings: Settings) -> dict[str, Channel]:
 def build_detectors(settings: Settings) -> list[Detector]:
     chosen = {name: settings.detectors[name] for name in DETECTORS}
     return [DETECTORS[name](detector.config) for name, detector in chosen.items() if detector.enabled]
+
+
+def digest_plan(settings: Settings) -> Plan:
+    weekday, time = settings.digest.calendar
+    calendar = Calendar(weekday, time, settings.digest_zone)
+    return Plan(editions(settings), calendar, settings.owner_of, send_empty=settings.digest.empty == "line")
+
+
+def editions(settings: Settings) -> list[Edition]:
+    """Who gets which digest: each mail recipient alone, so that whatever happens to one happens to that one."""
+    found = []
+    for span in Span if settings.digest.monthly else (Span.WEEK,):
+        for owner, channels, recipients in settings.digest.audiences:
+            for channel in channels:
+                config = settings.channels[channel].config
+                own = config.to if isinstance(config, EmailConfig) else ()
+                to = [parseaddr(one)[1] for one in (recipients or own)] if own else [""]
+                found += [Edition(channel, one, owner, span) for one in to]
+    return list(dict.fromkeys(found))
 
 
 def build_renderer(settings: Settings) -> Renderer:

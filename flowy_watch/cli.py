@@ -19,6 +19,7 @@ from flowy_watch import __version__
 from flowy_watch.errors import FlowyWatchError
 
 if TYPE_CHECKING:
+    from flowy_watch.core.period import Period
     from flowy_watch.core.usage import Reading
     from flowy_watch.jobs.backtest import Backtest
     from flowy_watch.render.chart_page import Table
@@ -452,6 +453,54 @@ def why(context: typer.Context, alert: AlertNumber, json: Json = False) -> None:
         _say(f"  {words}")
     for line in lines:
         _say(f"{line['at']:%Y-%m-%d %H:%M:%S} UTC  {line['line']}")
+
+
+@app.command()
+def digest(
+    context: typer.Context,
+    week: Annotated[str | None, typer.Option("--week", metavar="2026-W47", help="Default: the last finished.")] = None,
+    month: Annotated[str | None, typer.Option("--month", metavar="2026-10", help="A month instead.")] = None,
+    owner: Annotated[str, typer.Option("--owner", help="Only the keys of this owner.")] = "",
+    json: Json = False,
+) -> None:
+    """Show a finished week or month in numbers."""
+    from flowy_watch.app import open_store
+    from flowy_watch.jobs.digest import digest_of
+    from flowy_watch.render.digest_json import digest_fields
+    from flowy_watch.show import as_json
+
+    now = _now()
+    period = _finished(week, month, now)
+    settings = _settings(context)
+    store = open_store(settings)
+    try:
+        with store.read() as work:
+            whole = digest_of(work, period, owner_of=settings.owner_of, now=now, late_by=timedelta(0))
+    finally:
+        store.close()
+    made = whole.for_owner(owner) if owner else whole
+    if owner and not made.keys:
+        raise _fail(f'no key of {period.name} belongs to {owner}; [keys."pattern"] owner says whose a key is')
+    _say(as_json(digest_fields(made)))
+
+
+def _finished(week: str | None, month: str | None, now: datetime) -> "Period":
+    from flowy_watch.core.period import Period, Span, last_finished
+
+    if week and month:
+        raise _usage("give --week or --month, not both")
+    if not (week or month):
+        return last_finished(Span.WEEK, now)
+    option, span = ("--week", Span.WEEK) if week else ("--month", Span.MONTH)
+    try:
+        period = Period.parse(week or month or "")
+    except ValueError:
+        period = None
+    if period is None or period.span is not span:
+        raise _usage(f"{option} must be a {span.value} such as {'2026-W47' if week else '2026-10'}")
+    if period.end_at > now:
+        raise _usage(f"{period.name} is not over; a digest is of a finished {span.value}")
+    return period
 
 
 @app.command("notify-test")

@@ -32,9 +32,11 @@ from pydantic import (
 )
 
 from flowy_watch.channels import CHANNELS
+from flowy_watch.channels.email import MailAddress
 from flowy_watch.core.finding import Severity
 from flowy_watch.core.hours import Hours
 from flowy_watch.core.pattern import matches
+from flowy_watch.core.period import WEEKDAYS
 from flowy_watch.core.redact import redact
 from flowy_watch.core.route import Route
 from flowy_watch.detectors import DETECTORS, KeyRules
@@ -226,6 +228,15 @@ class RouteSettings(_Section):
         return Route(self.channels, frozenset(self.severities), frozenset(self.kinds), self.keys)
 
 
+class EditionSettings(_Section):
+    """`[[digest.editions]]`: one owner's keys alone, and their share of the whole."""
+
+    owner: Annotated[str, Field(min_length=1)]
+    channels: Annotated[tuple[str, ...], Field(min_length=1)]
+    recipients: tuple[MailAddress, ...] = ()
+    """Instead of the channel's own, on channels of kind `email`."""
+
+
 class DigestSettings(_Section):
     """`[digest]`: the finished week in numbers. Without channels none is sent."""
 
@@ -234,6 +245,24 @@ class DigestSettings(_Section):
     timezone: Annotated[str, _if_set(_zone)] = ""
     """Empty: that of the workspace."""
     channels: tuple[str, ...] = ()
+    recipients: tuple[MailAddress, ...] = ()
+    """Instead of the channel's own, on channels of kind `email`."""
+    monthly: bool = True
+    """On the first day of a month, at the same time, also the finished month."""
+    empty: Literal["line", "none"] = "line"
+    """When nothing was spent and nothing happened: one line, or no message."""
+    editions: tuple[EditionSettings, ...] = ()
+
+    @property
+    def audiences(self) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
+        """Owner (empty for the whole workspace), channels, and recipients of each edition."""
+        whole = ("", self.channels, self.recipients)
+        return (whole, *((one.owner, one.channels, one.recipients) for one in self.editions))
+
+    @property
+    def calendar(self) -> tuple[int, clock_time]:
+        """Weekday, 0 being Monday, and the time of day."""
+        return WEEKDAYS.index(self.weekday), self.time
 
 
 class WebSettings(_Section):
@@ -444,7 +473,11 @@ def _settings(tree: Mapping[str, object]) -> Settings:
         _refuse_others(route.kinds, DETECTORS, ("routes", number, "kinds"), "detectors")
         _refuse_others(route.channels, channels, ("routes", number, "channels"), "configured channels")
     digest = _made(DigestSettings, tree.get("digest", {}), ("digest",))
-    _refuse_others(digest.channels, channels, ("digest", "channels"), "configured channels")
+    readable = [name for name, channel in channels.items() if channel.kind != "pagerduty"]  # it wakes people up
+    _refuse_others(digest.channels, readable, ("digest", "channels"), "channels that people read")
+    for number, edition in enumerate(digest.editions):
+        place: _Place = ("digest", "editions", number, "channels")
+        _refuse_others(edition.channels, readable, place, "channels that people read")
     return Settings(
         workspace=_made(WorkspaceSettings, tree.get("workspace", {}), ("workspace",)),
         store=_made(StoreSettings, tree.get("store", {}), ("store",)),
@@ -788,6 +821,15 @@ weekday = "monday"
 time = "09:00"
 timezone = ""                        # empty: that of the workspace
 channels = []                        # none: no digest is sent
+recipients = []                      # mail addresses, instead of those of the channel
+monthly = true                       # on the first of a month also the finished month
+empty = "line"                       # nothing spent, nothing happened: one line; "none": no message
+
+# One owner's keys alone, and their share of the whole:
+# [[digest.editions]]
+# owner = "media-team"
+# channels = ["mail"]
+# recipients = ["media@example.com"]
 
 [web]
 listen = "127.0.0.1:8420"

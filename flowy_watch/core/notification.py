@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from flowy_watch.core.alert import Alert, Change, Status
+from flowy_watch.core.edition import Issue
 from flowy_watch.core.finding import Finding, Severity
 
 
@@ -42,11 +43,15 @@ class Notification:
     """The numbers of those alerts."""
     about: int = 0
     """The alert in whose thread it is a line, in the manner THREAD; else 0."""
+    issue: Issue | None = None
+    """A digest: then the alert is none of the store's, and only names it."""
 
 
 TOLD_WITH = "told with alert "
 """How the reason begins that withholds what another alert's message tells too."""
 
+DIGEST = "digest"
+"""The kind of what a digest travels as: it has no alert in the store."""
 UNDELIVERED = "undelivered"
 """The kind of what is told where another channel refuses: it has no alert of its own in the store."""
 
@@ -64,3 +69,11 @@ def undelivered(channel: str, *, tell: str, cause: str, alerts: int, now: dateti
     )
     alert = Alert(0, finding, Status.OPEN, finding.level, opened_at=now, last_seen_at=now)
     return Notification(tell, Change.OPENED, alert, now)
+
+
+def digested(issue: Issue) -> Notification:
+    """A digest on its way to the channel of its edition."""
+    made_at, period = issue.digest.made_at, issue.digest.period
+    finding = Finding(DIGEST, Severity.INFO, f"Digest of {period.name}", period=issue.identity)
+    alert = Alert(0, finding, Status.OPEN, finding.level, opened_at=made_at, last_seen_at=made_at)
+    return Notification(issue.edition.channel, Change.OPENED, alert, made_at, issue.edition.owner, issue=issue)

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from flowy_watch.store.alerts import Alerts
+from flowy_watch.store.digests import Digests, Planned
 from flowy_watch.store.engine import Database
 from flowy_watch.store.outbox import Claimed, Outbox, Page
 from flowy_watch.store.sending import sending
@@ -18,6 +21,7 @@ class Work:
     usage: Usage
     alerts: Alerts
     outbox: Outbox
+    digests: Digests
 
 
 class Store:
@@ -30,13 +34,13 @@ class Store:
     def write(self) -> Iterator[Work]:
         """Commits when the block ends, or nothing at all. Raises StoreError."""
         with self.database.write() as connection:
-            yield Work(Usage(connection), Alerts(connection), Outbox(connection))
+            yield _work(connection)
 
     @contextmanager
     def read(self) -> Iterator[Work]:
         """One consistent view; never waits for a writer."""
         with self.database.read() as connection:
-            yield Work(Usage(connection), Alerts(connection), Outbox(connection))
+            yield _work(connection)
 
     @contextmanager
     def sending(self, channel: str) -> Iterator[bool]:
@@ -51,4 +55,8 @@ class Store:
         self.database.close()
 
 
-__all__ = ["Alerts", "Claimed", "Outbox", "Page", "Store", "Usage", "Work"]
+def _work(connection: Connection) -> Work:
+    return Work(Usage(connection), Alerts(connection), Outbox(connection), Digests(connection))
+
+
+__all__ = ["Alerts", "Claimed", "Digests", "Outbox", "Page", "Planned", "Store", "Usage", "Work"]

@@ -325,7 +325,7 @@ def _grouped(claimed: Claimed) -> str:
 
 def _row(notification: Notification) -> dict[str, Any]:
     return {
-        "id": uuid4().hex,
+        "id": notification.issue.identity if notification.issue else uuid4().hex,
         "alert_id": notification.alert.id or None,
         "channel": notification.channel,
         "change": notification.change.value,

@@ -2,7 +2,19 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Text, false, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 BIG = BigInteger().with_variant(Integer, "sqlite")
@@ -192,3 +204,29 @@ class OutboxRow(SQLModel, table=True):
     doubtful: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     """An earlier try may have arrived."""
     payload: dict[str, object] = Field(default_factory=dict, sa_type=JSON)
+
+
+class DigestRow(SQLModel, table=True):
+    """One digest of one recipient: planned, then put into the outbox, or passed over.
+
+    The constraint is the promise that nobody gets the digest of a period twice.
+    """
+
+    __tablename__ = "digests"
+    __table_args__ = (
+        UniqueConstraint("channel", "recipient", "owner", "period", name="one_digest_per_recipient_and_period"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    channel: str = Field(sa_type=Text)
+    recipient: str = Field(default="", sa_type=Text)
+    owner: str = Field(default="", sa_type=Text)
+    span: str
+    period: str
+    planned_at: datetime
+    """When people want to read it."""
+    due_at: datetime = Field(index=True)
+    """When it is looked at next: later than planned while late figures may come in."""
+    done_at: datetime | None = None
+    outcome: str = ""
+    """Empty until it is done: `sent` (it is in the outbox), `empty` or `skipped`."""
