@@ -1,14 +1,15 @@
 """What every channel kind offers."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
 from flowy_watch.core.check import Check
 from flowy_watch.core.message import Dialect, Message
+from flowy_watch.core.press import Press
 from flowy_watch.core.route import Traits
 
 
@@ -63,6 +64,32 @@ class Settles(Protocol):
 
     def find(self, envelope: Envelope, *, since: datetime) -> Receipt | None:
         """The proof that it did, None when it did not; raises as `send` does when that cannot be told."""
+        ...
+
+
+Act = Callable[[Press], str]
+"""Does what a press wants, and says what only whoever pressed should read; raises FlowyWatchError where it cannot."""
+
+
+class Listener(Protocol):
+    """Hears what people press, on threads of its own."""
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be heard now; empty while it can."""
+        ...
+
+    def start(self) -> None: ...
+
+    def stop(self, *, within: timedelta) -> None: ...
+
+
+@runtime_checkable
+class Listens(Protocol):
+    """A channel whose messages may have buttons."""
+
+    def listener(self, act: Act) -> Listener | None:
+        """None where it is configured without."""
         ...
 
 

@@ -1,23 +1,23 @@
 """Slack by bot token: the kind that can prove what arrived."""
 
-import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from http.client import HTTPException
 from ssl import SSLCertVerificationError
-from typing import Annotated, Any, ClassVar, NoReturn
+from typing import Annotated, Any, ClassVar, NoReturn, Self
 from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
-from flowy_watch.channels.base import Envelope, Receipt
+from flowy_watch.channels.base import Act, Envelope, Receipt
 from flowy_watch.channels.retry_after import retry_after
+from flowy_watch.channels.slack_buttons import SlackButtons, silent_logger
 from flowy_watch.core.check import Check
 from flowy_watch.core.message import Dialect, Message, SlackMessage
 from flowy_watch.core.route import Traits
@@ -70,6 +70,18 @@ class SlackConfig(BaseModel):
     """The channel's id (`C0123…`, at the end of its "About" tab); a name works too but cannot be read back."""
     api_url: Annotated[str, AfterValidator(_with_slash)] = "https://slack.com/api/"
     timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
+    app_token: SecretStr | None = Field(default=None, min_length=1)
+    """An App-Level Token (`xapp-…`) with `connections:write`: messages get buttons. None: no buttons but links."""
+    allowed_users: tuple[Annotated[str, StringConstraints(pattern=r"^[UW][A-Z0-9]{2,20}$")], ...] = ()
+    """The member ids (`U0123…`) of those who may press them."""
+
+    @model_validator(mode="after")
+    def _buttons_are_for_somebody(self) -> Self:
+        if self.app_token and not self.allowed_users:
+            raise ValueError("allowed_users must name who may press the buttons that app_token brings")
+        if self.allowed_users and not self.app_token:
+            raise ValueError("allowed_users needs app_token: without it there are no buttons")
+        return self
 
 
 class SlackChannel:
@@ -81,13 +93,13 @@ class SlackChannel:
 
     def __init__(self, name: str, config: SlackConfig) -> None:
         self.name = name
-        self._channel = config.channel
+        self._channel, self._config = config.channel, config
         self._client = WebClient(
             token=config.token.get_secret_value(),
             base_url=config.api_url,
             timeout=config.timeout.total_seconds(),  # type: ignore[arg-type]  # a float is fine, the hint says int
             retry_handlers=[],  # the default repeats a dropped post, and so posts twice
-            logger=logging.Logger("slack_sdk", logging.CRITICAL),  # every error is raised; it need not be logged too
+            logger=silent_logger(),
         )
         if proxy_bypass(urlsplit(config.api_url).hostname or ""):
             self._client.proxy = None  # slack_sdk reads HTTPS_PROXY but not NO_PROXY
@@ -144,6 +156,21 @@ class SlackChannel:
                 detail="without the scope channels:history a post whose answer got lost cannot be looked up",
             )
         yield self._check_channel(name, scopes)
+        if listener := self.listener(lambda _: ""):
+            yield from listener.check()
+
+    def listener(self, act: Act) -> SlackButtons | None:
+        token = self._config.app_token
+        if token is None:
+            return None
+        return SlackButtons(
+            self.name,
+            self._client,
+            app_token=token.get_secret_value(),
+            allowed_users=self._config.allowed_users,
+            timeout=self._config.timeout,
+            act=act,
+        )
 
     def close(self) -> None:
         """Nothing stays open between two posts."""

@@ -24,8 +24,10 @@ from urllib.parse import parse_qs
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 from flowy_watch.clock import Clock, SystemClock
+from flowy_watch.simulator.slack_socket import PATH, SocketMode
 
 WEBHOOK_PATH = "/services/T0SIM/B0SIM/"
+RESPONSE_PATH = "/actions/T0SIM/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,15 @@ class Post:
     @property
     def thread_ts(self) -> str:
         return str(self.payload.get("thread_ts", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """Words that only one person sees."""
+
+    user: str
+    text: str
+    thread_ts: str = ""
 
 
 class _Quirk(StrEnum):
@@ -96,13 +107,16 @@ class FakeSlack:
         on_post: Callable[[Post], None] | None = None,
         scopes: str = "chat:write,channels:history,channels:read",
         clock: Clock | None = None,
+        app_token: str = "xapp-simulated-token",  # noqa: S107
     ) -> None:
         self._clock = clock or SystemClock()
+        self.app_token, self.socket = app_token, SocketMode()
         self.token, self.webhook_secret, self.channel, self.scopes = token, webhook_secret, channel, scopes
         self._folder, self._on_post = folder, on_post
         self._lock, self._stopping = Lock(), Event()
         self._posts: list[Post] = []
         self._requests: list[str] = []
+        self._privately: list[Private] = []
         self._scripts: deque[_Script] = deque()
         self._numbers = count(1)
         self._server = _Server(("127.0.0.1", port), _handler(self))
@@ -114,6 +128,7 @@ class FakeSlack:
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
+        self.socket.cut()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -141,6 +156,28 @@ class FakeSlack:
         """The methods called so far, such as `chat.postMessage`; `webhook` for the incoming webhook."""
         with self._lock:
             return tuple(self._requests)
+
+    @property
+    def privately(self) -> tuple[Private, ...]:
+        """What was said to one person alone, by `chat.postEphemeral` or to the address that came with a press."""
+        with self._lock:
+            return tuple(self._privately)
+
+    def press(
+        self, action: str, *, user: str = "U0ANA", name: str = "ana", option: str = "", ts: str = "", **more: str
+    ) -> str:
+        """Somebody presses the button with this action id, or chooses an option of it; the envelope's id."""
+        pressed: dict[str, Any] = {"action_id": action, "action_ts": more.pop("action_ts", self._stamp())}
+        pressed |= {"type": "static_select", "selected_option": {"value": option}} if option else {"type": "button"}
+        payload = {
+            "type": "block_actions",
+            "user": {"id": user, "username": name, "name": name, "team_id": "T0SIM"},
+            "container": {"type": "message", "message_ts": ts, "channel_id": self.channel},
+            "channel": {"id": self.channel, "name": "alerts"},
+            "response_url": f"http://127.0.0.1:{self.port}{RESPONSE_PATH}{user}",
+            "actions": [pressed],
+        }
+        return self.socket.send(payload, **more)
 
     def refuse(self, error: str, *, on: str = "") -> None:
         """The API says no with this word; the webhook does with its own status for it."""
@@ -206,6 +243,12 @@ class FakeSlack:
                 return 400, "no_text", {}
             self.keep(self.channel, request.payload)
             return 200, "ok", {}
+        if method.startswith(RESPONSE_PATH):
+            return self._say_privately(method.removeprefix(RESPONSE_PATH), request.payload)
+        if method == "apps.connections.open":
+            if request.token != self.app_token:
+                return _answer(ok=False, error="invalid_auth")
+            return _answer(ok=True, url=f"ws://127.0.0.1:{self.port}{PATH}?ticket={self.socket.ticket()}&app_id=A0SIM")
         if request.token != self.token:
             return _answer(ok=False, error="invalid_auth")
         if too_much := _too_much(request.payload):
@@ -214,6 +257,7 @@ class FakeSlack:
             "auth.test": self._auth_test,
             "chat.postMessage": self._post_message,
             "chat.update": self._update,
+            "chat.postEphemeral": self._post_ephemeral,
             "conversations.history": self._history,
             "conversations.replies": self._replies,
             "conversations.info": self._info,
@@ -243,6 +287,19 @@ class FakeSlack:
                 return _answer(ok=False, error="message_not_found")
         self._write(updated)
         return _answer(ok=True, channel=updated.channel, ts=updated.ts, text=updated.text)
+
+    def _post_ephemeral(self, payload: Mapping[str, Any]) -> tuple[int, str, Mapping[str, str]]:
+        if payload.get("channel") != self.channel:
+            return _answer(ok=False, error="channel_not_found")
+        self._say_privately(str(payload.get("user", "")), payload)
+        return _answer(ok=True, message_ts=self._stamp())
+
+    def _say_privately(self, user: str, payload: Mapping[str, Any]) -> tuple[int, str, Mapping[str, str]]:
+        if payload.get("response_type", "ephemeral") != "ephemeral" or not payload.get("text"):
+            return 400, "invalid_payload", {}
+        with self._lock:
+            self._privately.append(Private(user, str(payload["text"]), str(payload.get("thread_ts", ""))))
+        return 200, "ok", {}
 
     def _history(self, payload: Mapping[str, Any]) -> tuple[int, str, Mapping[str, str]]:
         oldest = float(payload.get("oldest") or 0)
@@ -278,10 +335,13 @@ class FakeSlack:
     def keep(self, channel: str, payload: Mapping[str, Any]) -> Post:
         """A message stands in the channel."""
         with self._lock:
-            post = Post(channel, f"{int(self._clock.now().timestamp())}.{next(self._numbers):06d}", dict(payload))
+            post = Post(channel, self._stamp(), dict(payload))
             self._posts.append(post)
         self._write(post)
         return post
+
+    def _stamp(self) -> str:
+        return f"{int(self._clock.now().timestamp())}.{next(self._numbers):06d}"
 
     def _write(self, post: Post) -> None:
         if self._folder:
@@ -315,6 +375,13 @@ def _handler(slack: FakeSlack) -> type[BaseHTTPRequestHandler]:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
             slack.handle(_Request(self.path, token, _payload(raw), self._answer))
+
+        def do_GET(self) -> None:
+            """A WebSocket; its thread ends with it."""
+            self.close_connection = True
+            if self.path.startswith(PATH):
+                key = self.headers.get("Sec-WebSocket-Key") or ""
+                slack.socket.serve(self.path, key, self.rfile, self.connection)
 
         def do_HEAD(self) -> None:
             self._answer(200, "", {})
