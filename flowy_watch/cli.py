@@ -239,8 +239,39 @@ def run(
         log.info("reload.done")
         return again
 
+    if no_web:
+        daemon = Daemon(built)
+    else:
+        from flowy_watch.web import beside
+
+        daemon = Daemon(built, beside=beside)
     with built.store.database.watching():
-        Daemon(built).run(NotifySocket(), reload=reload)
+        daemon.run(NotifySocket(), reload=reload)
+
+
+@app.command("open")
+def open_(
+    context: typer.Context,
+    viewer: Annotated[bool, typer.Option("--viewer", help="A link that may look and not act.")] = False,
+    by: By = "",
+    json: Json = False,
+) -> None:
+    """Print a link that signs in to the dashboard once, within ten minutes."""
+    from flowy_watch.app import open_store
+    from flowy_watch.show import as_json
+    from flowy_watch.web.identity import LINK_LIVES, make_link
+    from flowy_watch.web.visit import Role
+
+    settings, now = _settings(context), _now()
+    if not settings.web.enabled:
+        raise _fail("the dashboard is switched off; set web.enabled = true and restart flowy-watch run")
+    store = open_store(settings)
+    try:
+        code = make_link(store, role=Role.VIEWER if viewer else Role.OPERATOR, by=_me(by), now=now)
+    finally:
+        store.close()
+    url = f"{settings.web.public_url}/login/{code}"
+    _say(as_json({"url": url, "expires_at": now + LINK_LIVES}) if json else url)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 import gc
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from time import monotonic
@@ -28,10 +28,17 @@ log = structlog.get_logger()
 class Daemon:
     """Runs until it is told to stop or to read its configuration again."""
 
-    def __init__(self, app: App, *, poll_at: Callable[[], datetime] | None = None) -> None:
-        """`poll_at` tells each poll its instant; the App's clock does by default."""
+    def __init__(
+        self,
+        app: App,
+        *,
+        poll_at: Callable[[], datetime] | None = None,
+        beside: Callable[[App], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        """`poll_at` tells each poll its instant; the App's clock does by default. `beside` runs while jobs do."""
         self._app = app
         self._poll_at = poll_at
+        self._beside = beside
         self._stop, self._reload = Event(), Event()
         self._poll_began: float | None = None
         self._heartbeat = Heartbeat()
@@ -45,7 +52,7 @@ class Daemon:
         """As `run`, without touching signals: ends after `stop`."""
         look_for_garbage_rarely()
         while not self._stop.is_set():
-            with self._jobs():
+            with self._jobs(), self._beside(self._app):
                 notify.tell("READY=1")
                 log.info("daemon.ready", every=self._app.settings.poll.every.total_seconds())
                 self._beat(notify)

@@ -15,6 +15,7 @@ from dataclasses import is_dataclass
 from datetime import time as clock_time
 from datetime import timedelta
 from functools import cached_property, lru_cache
+from ipaddress import ip_address
 from pathlib import Path, PurePath
 from typing import Annotated, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 from urllib.parse import unquote, urlsplit
@@ -29,6 +30,7 @@ from pydantic import (
     SecretStr,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 
 from flowy_watch.channels import CHANNELS
@@ -266,10 +268,34 @@ class DigestSettings(_Section):
 
 
 class WebSettings(_Section):
-    """`[web]`: the dashboard."""
+    """`[web]`: the dashboard, the JSON API and `/metrics`."""
 
+    enabled: bool = True
     listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:8420"
+    url: Annotated[str, _if_set(_web_address)] = ""
+    """What people write into their browser, where that is not `listen`: behind a proxy. Decides on secure cookies."""
     token: Annotated[SecretStr, Field(min_length=1)] | None = None
+    """Of operators, who may act."""
+    viewer_token: Annotated[SecretStr, Field(min_length=1)] | None = None
+    """Of those who may only read."""
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "WebSettings":
+        token, viewer = self.token, self.viewer_token
+        if self.enabled and not self.loopback and token is None:
+            raise ValueError(
+                "must have a token to listen elsewhere than on loopback: set web.token_file, or web.listen to 127.0.0.1"
+            )
+        if token and viewer and token.get_secret_value() == viewer.get_secret_value():
+            raise ValueError("must have two different tokens: web.token may act, web.viewer_token may not")
+        return self
+
+    @property
+    def loopback(self) -> bool:
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     @property
     def host(self) -> str:
@@ -278,6 +304,12 @@ class WebSettings(_Section):
     @property
     def port(self) -> int:
         return int(self.listen.rpartition(":")[2])
+
+    @property
+    def public_url(self) -> str:
+        """Where people find the dashboard, without a slash at its end."""
+        everywhere = self.host in ("0.0.0.0", "::")  # noqa: S104  # compared, not listened on
+        return self.url.rstrip("/") or (f"http://127.0.0.1:{self.port}" if everywhere else f"http://{self.listen}")
 
 
 class LogSettings(_Section):
@@ -832,8 +864,11 @@ empty = "line"                       # nothing spent, nothing happened: one line
 # recipients = ["media@example.com"]
 
 [web]
-listen = "127.0.0.1:8420"
-# token_file = "/run/secrets/web_token"
+enabled = true                       # the dashboard; `flowy-watch open` prints a link to sign in
+listen = "127.0.0.1:8420"            # elsewhere than on loopback it needs a token
+url = ""                             # the address people use, where a proxy stands in front
+# token_file = "/run/secrets/web_token"         # may act; also for the JSON API and /metrics
+# viewer_token_file = "/run/secrets/web_viewer" # may only read
 
 [log]
 level = "info"                       # debug, info, warning, error

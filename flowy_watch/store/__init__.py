@@ -11,6 +11,7 @@ from flowy_watch.store.digests import Digests, Planned
 from flowy_watch.store.engine import Database
 from flowy_watch.store.outbox import Claimed, Outbox, Page
 from flowy_watch.store.sending import sending
+from flowy_watch.store.sign_in import Guest, SignIns
 from flowy_watch.store.usage import Usage
 
 
@@ -22,6 +23,7 @@ class Work:
     alerts: Alerts
     outbox: Outbox
     digests: Digests
+    sign_ins: SignIns
 
 
 class Store:
@@ -56,7 +58,19 @@ class Store:
 
 
 def _work(connection: Connection) -> Work:
-    return Work(Usage(connection), Alerts(connection), Outbox(connection), Digests(connection))
+    return Work(Usage(connection), Alerts(connection), Outbox(connection), Digests(connection), SignIns(connection))
 
 
-__all__ = ["Alerts", "Claimed", "Digests", "Outbox", "Page", "Planned", "Store", "Usage", "Work"]
+__all__ = [
+    "Alerts",
+    "Claimed",
+    "Digests",
+    "Guest",
+    "Outbox",
+    "Page",
+    "Planned",
+    "SignIns",
+    "Store",
+    "Usage",
+    "Work",
+]

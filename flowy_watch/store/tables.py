@@ -230,3 +230,27 @@ class DigestRow(SQLModel, table=True):
     done_at: datetime | None = None
     outcome: str = ""
     """Empty until it is done: `sent` (it is in the outbox), `empty` or `skipped`."""
+
+
+class LoginCodeRow(SQLModel, table=True):
+    """A link to sign in with once. What is kept is a hash: nobody signs in with what stands here."""
+
+    __tablename__ = "login_codes"
+
+    code_hash: str = Field(primary_key=True)
+    role: str
+    by: str = Field(sa_type=Text)
+    expires_at: datetime
+    used_at: datetime | None = None
+
+
+class WebSessionRow(SQLModel, table=True):
+    """Somebody signed in to the dashboard. `bound` ties it to the token it was opened with, if it was by one."""
+
+    __tablename__ = "web_sessions"
+
+    session_hash: str = Field(primary_key=True)
+    role: str
+    by: str = Field(sa_type=Text)
+    bound: str = ""
+    expires_at: datetime

@@ -1,0 +1,34 @@
+"""How facts become words on a page: the templates' environment and its filters."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from flowy_watch.render.environment import build_environment
+from flowy_watch.render.phrase import shorten, visible
+
+STATIC = Path(__file__).parent / "static"
+
+
+def build_templates(zone: ZoneInfo) -> Environment:
+    environment = build_environment()
+    environment.filters["when"] = lambda at: when(at, zone)
+    environment.filters["name"] = lambda text: shorten(visible(text or ""))
+    return environment
+
+
+def when(at: datetime | None, zone: ZoneInfo) -> Markup:
+    """`25 Nov 15:05 CET` as a `<time>` that says UTC too; a dash for never."""
+    if at is None:
+        return Markup("–")
+    local = at.astimezone(zone)
+    name = local.tzname() or ""
+    name = f"UTC{name}" if name[:1] in "+-" else name
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        f"{local.day} {local:%b %H:%M} {name}",
+    )

@@ -1,0 +1,85 @@
+"""All that is served, and what its pages share."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from flowy_watch import __version__
+from flowy_watch.app import App
+from flowy_watch.web import health, settings_page, sign_in
+from flowy_watch.web.door import Frame, Page, elsewhere, known_host, opened
+from flowy_watch.web.identity import Identity
+from flowy_watch.web.look import STATIC, build_templates
+from flowy_watch.web.visit import Role, Visit
+from flowy_watch.web.workers import Workers
+
+
+class Site:
+    """What every page is handed. Of the App it keeps only what pages may use: nothing here polls or sends."""
+
+    def __init__(self, app: App) -> None:
+        self.settings, self.store, self.clock = app.settings, app.store, app.clock
+        self.identity = Identity(app.store, app.settings.web)
+        self.secure = app.settings.web.url.startswith("https://")
+        public = urlsplit(app.settings.web.url).hostname
+        self._hosts = frozenset({app.settings.web.host, *([public] if public else [])})
+        self._templates = build_templates(app.settings.workspace.zone)
+        self.port = app.settings.web.port
+
+    def listens_on(self, port: int) -> None:
+        self.port = port
+
+    def known_host(self, host: str) -> bool:
+        return known_host(host, self._hosts)
+
+    def page(
+        self, template: str, visit: Visit, *, status: int = 200, headers: Mapping[str, str] | None = None, **facts: Any
+    ) -> Response:
+        words = self.render(template, visit, **facts)
+        return HTMLResponse(words, status, dict(headers or {}))
+
+    def render(self, template: str, visit: Visit, **facts: Any) -> str:
+        found = self._templates.get_template(f"web/{template}")
+        return found.render(
+            visit=visit,
+            person=visit.person,
+            now=visit.now,
+            workspace=self.settings.workspace.name or "Flowy Watch",
+            version=__version__,
+            may_act=visit.person.role >= Role.OPERATOR,
+            **facts,
+        )
+
+
+def build_site(site: Site, workers: Workers) -> Starlette:
+    page = partial(_route, site, workers)
+    routes: list[BaseRoute] = [
+        page("/healthz", health.alive, needs=Role.NOBODY, machine=True),
+        page("/readyz", health.ready, needs=Role.NOBODY, machine=True),
+        page("/sign-in", sign_in.ask, needs=Role.NOBODY),
+        page("/sign-in", sign_in.by_token, needs=Role.NOBODY, method="POST"),
+        page("/login/{code}", sign_in.offer, needs=Role.NOBODY),
+        page("/login/{code}", sign_in.by_link, needs=Role.NOBODY, method="POST"),
+        page("/sign-out", sign_in.out, needs=Role.VIEWER, method="POST"),
+        page("/settings", settings_page.show),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(Frame, site.known_host)],
+        exception_handlers={HTTPException: elsewhere(site)},
+    )
+
+
+def _route(
+    site: Site, workers: Workers, path: str, page: Page, *, needs: Role = Role.VIEWER, method: str = "GET", **more: Any
+) -> Route:
+    return Route(path, opened(site, workers, page, needs=needs, **more), methods=[method])
