@@ -10,7 +10,7 @@ import pytest
 from flowy_watch.channels import CHANNELS
 from flowy_watch.core.finding import Severity
 from flowy_watch.core.hours import Hours
-from flowy_watch.core.notification import Route
+from flowy_watch.core.route import Route
 from flowy_watch.detectors import DETECTORS, KeyRules
 from flowy_watch.errors import SettingsError
 from flowy_watch.settings import TEMPLATE, Settings, load, parse, parse_duration
@@ -62,6 +62,8 @@ def test_every_example_of_the_template_loads_when_its_mark_is_removed(tmp_path: 
     for name in ("source_token", "slack_token", "slack_webhook", "smtp_password", "web_token", *more):
         assert f"/run/secrets/{name}" in text
         text = text.replace(f"/run/secrets/{name}", str(tmp_path / "secret"))
+    (tmp_path / "other").write_text("another secret\n")
+    text = text.replace("/run/secrets/web_viewer", str(tmp_path / "other"))
     loaded = parse(text, environ={})
     assert list(loaded.channels) == ["ops", "hook", "mail", "pager", "program", "teams"]
     assert [route.channels for route in loaded.routes] == [("ops", "mail")]
@@ -199,7 +201,7 @@ def test_text_after_a_value_does_not_slip_in_as_another_option() -> None:
         ("[[routes]]\nchannels = []", "routes[0].channels must not be empty"),
         ("[[routes]]\nkinds = ['nix']\nchannels = ['ops']", "routes[0].kinds[0] must be one of the detectors: cap"),
         ("[[routes]]\nseverities = ['bad']", 'routes[0].severities[0] must be "info", "warning" or "critical"'),
-        ("digest.channels = ['nix']", "digest.channels[0] must be one of the configured channels: there are none"),
+        ("digest.channels = ['nix']", "digest.channels[0] must be one of the channels that people read: there are none"),
         ("digest.weekday = 'x'", "digest.weekday must be 'monday'"),
         ("digest.time = '09:00Z'", "digest.time must be a time of day without a zone"),
         ("poll = 3", "poll must be a table"),
@@ -353,7 +355,7 @@ def test_the_digest_uses_the_zone_of_the_workspace_unless_it_has_its_own() -> No
     ("listen", "host", "port"), [("127.0.0.1:8420", "127.0.0.1", 8420), ("[::1]:80", "::1", 80), ("web:0", "web", 0)]
 )
 def test_the_dashboard_listens_at_an_address_and_a_port(listen: str, host: str, port: int) -> None:
-    web = settings(WEB__LISTEN=listen).web
+    web = settings(WEB__LISTEN=listen, WEB__TOKEN="hush").web
     assert (web.host, web.port) == (host, port)
 
 
