@@ -187,8 +187,8 @@ class FakeSlack:
         body = json.dumps({"ok": False, "error": "ratelimited"})
         self._script(_Script(status=429, body=body, headers={"Retry-After": str(seconds)}, on=on))
 
-    def fail(self, status: int = 500, *, on: str = "") -> None:
-        self._script(_Script(status=status, body="upstream error", on=on))
+    def fail(self, status: int = 500, *, taken: bool = False, on: str = "") -> None:
+        self._script(_Script(status=status, body="upstream error", taken=taken, on=on))
 
     def garble(self, body: str = "<html>welcome</html>", *, taken: bool = True, on: str = "") -> None:
         """200 with an answer that is none."""
