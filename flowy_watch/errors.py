@@ -51,4 +51,11 @@ class TryLater(ChannelError):
 
 
 class Doubtful(ChannelError):
-    """The bytes left and no answer came: it may have arrived. Settled before any resend where the channel can."""
+    """The bytes left and no answer of use came: it may have arrived. Settled before any resend where the channel can.
+
+    `retry_after` is the other side's own wish. `answered`: it is done with the message, whatever became of that.
+    """
+
+    def __init__(self, reason: str, *, retry_after: timedelta | None = None, answered: bool = False) -> None:
+        super().__init__(reason)
+        self.retry_after, self.answered = retry_after, answered

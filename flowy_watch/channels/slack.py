@@ -246,10 +246,13 @@ class SlackChannel:
             raise TryLater(f'Slack asks channel "{self.name}" to wait', retry_after=pause)
         if code in CANNOT_UPDATE:
             raise _CannotUpdate(f'Slack cannot change a message of channel "{self.name}" any more ({code})', code)
-        if code in HALF_DONE or status == 504:
-            raise Doubtful(f'Slack stumbled over a message for channel "{self.name}" and may have posted it')
-        if status >= 500:
-            raise TryLater(f'Slack has trouble (HTTP {status}) with channel "{self.name}"', retry_after=pause)
+        if code in HALF_DONE or status >= 500:  # whoever answers 500 may have posted it before it fell
+            stumbled = f"stumbled over a message (HTTP {status}) for"
+            raise Doubtful(
+                f'Slack {stumbled} channel "{self.name}" and may have posted it',
+                retry_after=pause,
+                answered=status != 504,
+            )
         if not re.fullmatch(r"[a-z0-9_]{1,60}", code):
             if status == 200:
                 raise Doubtful(f'Slack gave an answer for channel "{self.name}" that makes no sense')

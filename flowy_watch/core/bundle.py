@@ -1,5 +1,6 @@
 """Which of the waiting notices travel together, and how those that are out of date are told."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -9,6 +10,9 @@ from flowy_watch.core.notification import Manner, Notification
 
 MOST_ALONE = 3
 """So many news in one go are a message each, with all that can be done about it; more become one list."""
+MOST_AFTER_OUTAGE = 25
+"""So many are a message each, one a second, where a channel that was down works again: each can be changed later."""
+_OUTAGE = 3  # tries that failed, from which on it is not only a pause
 
 
 class Form(StrEnum):
@@ -27,6 +31,8 @@ class Waiting:
     notification: Notification
     heard: bool = False
     """The channel was told of this alert before."""
+    tries: int = 0
+    """How often it was tried in vain."""
     stands: bool = False
     """A message stands there that this one can change, or be a line of its thread."""
 
@@ -72,18 +78,30 @@ def footless(waiting: Iterable[Waiting]) -> list[Waiting]:
     ]
 
 
-def next_bundle(waiting: Sequence[Waiting], present: Mapping[int, Alert]) -> Bundle:
+def most_alone(waiting: Sequence[Waiting]) -> int:
+    """How many news may be a message each, on a channel that can change its messages later.
+
+    A storm, which is more than a few of one poll, is told as a list; not so what came little by little or had to wait
+    for the end of an outage.
+    """
+    at_once = Counter(row.notification.created_at for row in waiting if row.notification.change.is_news)
+    storm = max(at_once.values(), default=0) > MOST_ALONE
+    outage = any(row.tries >= _OUTAGE for row in waiting)
+    return MOST_ALONE if storm and not outage else MOST_AFTER_OUTAGE
+
+
+def next_bundle(waiting: Sequence[Waiting], present: Mapping[int, Alert], *, most: int = MOST_ALONE) -> Bundle:
     """What to send next of the notices of one channel, which are at least one and stand oldest first.
 
     `present` are the alerts as they are now. Nothing is told as news that is over: an alert that ended without the
-    channel having heard of it becomes a line among those that came and went. More than `MOST_ALONE` news at once are
-    told together; what only brings an earlier message up to date comes after them, one by one.
+    channel having heard of it becomes a line among those that came and went. More than `most` news at once are told
+    together; what only brings an earlier message up to date comes after them, one by one.
     """
     leaders = [_told(rows, present) for rows in _by_alert(waiting)]
     live = [row for row in leaders if not _passed(row)]
     news = [row for row in live if not row.in_place]
     crowd = [row for row in news if row.notification.alert.id]  # what is about no alert has a message of its own
-    if len(crowd) > MOST_ALONE:
+    if len(crowd) > most:
         return Bundle(Form.ROUNDUP, tuple(crowd))
     if live:
         return Bundle(Form.ALONE, ((news or live)[0],))

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from flowy_watch.channels.base import Channel
 from flowy_watch.core.alert import Alert
-from flowy_watch.core.bundle import Form, Waiting, at_present, footless, next_bundle, overtaken
+from flowy_watch.core.bundle import MOST_ALONE, Form, Waiting, at_present, footless, most_alone, next_bundle, overtaken
 from flowy_watch.core.message import Dialect
 from flowy_watch.core.notification import Manner, Notification
 from flowy_watch.jobs.undelivered import recounted
@@ -59,7 +59,8 @@ def _compose(work: Work, channel: Channel, deals: Deals, now: datetime) -> None:
     waiting = [recounted(work, notice, now) for notice in waiting if notice.outbox_id not in nowhere]
     if not waiting:
         return
-    bundle = next_bundle(waiting, _present(work, [notice.notification for notice in waiting]))
+    present = _present(work, [notice.notification for notice in waiting])
+    bundle = next_bundle(waiting, present, most=most_alone(waiting) if channel.traits.changes else MOST_ALONE)
     members = bundle.members
     if bundle.form is Form.ALONE:
         work.outbox.compose([Page(bundle.form, members)])

@@ -1,7 +1,8 @@
 """What one channel has to send: each try, and what comes of it."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import Enum, auto
 from random import SystemRandom
 from threading import Event
 from time import monotonic
@@ -17,20 +18,28 @@ from flowy_watch.core.notification import Manner, Notification
 from flowy_watch.errors import Doubtful, Refused, StoreError, TryLater
 from flowy_watch.jobs.compose import Deals, claim
 from flowy_watch.jobs.undelivered import tell_elsewhere
-from flowy_watch.store import Claimed, Store
+from flowy_watch.store import Claimed, Store, Work
 
 _LEASE = timedelta(seconds=5)
 """So long nobody asks what became of a try whose process died: what it had written may still be on its way. That no two
 processes send at once is not the lease's doing but the channel's lock, which ends with its process."""
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=30)
-"""The longest is what a channel that works again waits for its backlog, at worst; and one request in 15 to 30 seconds
-hammers at nobody."""
-_AFTER_DOUBT = timedelta(seconds=30)
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=15)
+"""The longest is what a channel that works again waits for its backlog, at worst: together with a post a second, a
+backlog of 25 is told within a minute. One request in 8 to 15 seconds hammers at nobody."""
+_AFTER_DOUBT = timedelta(seconds=30)  # so long a message without an answer may still be on its way
 _GIVE_UP = timedelta(days=1)
 _SPACING = {Dialect.SLACK: 1.0}  # seconds from one message to the next; Slack allows one a second in each channel
 
 log = structlog.get_logger()
 _dice = SystemRandom()
+
+
+class _Unsettled(Enum):
+    """Why there is no proof that an earlier try arrived."""
+
+    UNTRIED = auto()
+    ABSENT = auto()
+    UNKNOWN = auto()
 
 
 class Renders(Deals, Protocol):
@@ -69,6 +78,7 @@ class Delivery:
             return 0
         delivered = 0
         with self._store.sending(self._channel.name) as mine:
+            self._mind_the_pace()
             for _ in range(most if mine else 0):
                 if not self._due() or not self._breathe():
                     break
@@ -89,6 +99,16 @@ class Delivery:
     def _due(self) -> bool:
         return self.due_in() == 0
 
+    def _mind_the_pace(self) -> None:
+        """The last message may be another process's, or that of a life before this one."""
+        if not (spacing := _SPACING.get(self._channel.dialect)):
+            return
+        with self._store.read() as work:
+            sent_at = work.outbox.last_sent_at(self._channel.name)
+        ago = (self._clock.now() - sent_at).total_seconds() if sent_at else spacing
+        if 0 <= ago < spacing:
+            self._free_at = max(self._free_at, monotonic() + spacing - ago)
+
     def _breathe(self) -> bool:
         """Keep the other side's pace; False when there is no time left for it."""
         return not self._stopping.wait(max(self._free_at - monotonic(), 0))
@@ -98,19 +118,23 @@ class Delivery:
     def _send(self, claimed: Claimed) -> bool:
         """Send with no transaction open, then record what came of it."""
         envelope = _envelope(claimed)
-        settled = False
+        earlier: Receipt | _Unsettled | None = None
         try:
-            receipt = self._settle(claimed, envelope)
-            settled = True
-            receipt = receipt or self._channel.send(self._message(claimed), envelope)
+            earlier = self._settle(claimed, envelope)
+            if earlier is _Unsettled.ABSENT:
+                self._put_together_anew(claimed)
+                return False
+            receipt = earlier if isinstance(earlier, Receipt) else self._channel.send(self._message(claimed), envelope)
         except Refused as error:
             self._bury(claimed, claimed.notices, str(error))
         except TryLater as error:
             pause = error.retry_after or _pause(claimed.tries)
-            untaken = settled and not error.partly and not self._may_have_arrived(claimed)
+            untaken = earlier is _Unsettled.UNTRIED and not error.partly and not self._goes_out_in_parts(claimed)
             self._postpone(claimed, str(error), pause, untaken=untaken)
         except Doubtful as error:
-            self._postpone(claimed, f"may have arrived: {error}", _AFTER_DOUBT, untaken=False)
+            on_its_way = earlier is not None and not error.answered
+            pause = error.retry_after or (_AFTER_DOUBT if on_its_way else _pause(claimed.tries))
+            self._postpone(claimed, f"may have arrived: {error}", pause, untaken=False)
         except StoreError:
             raise
         except Exception as error:  # a notice that trips over a fault of ours must not block the others
@@ -129,21 +153,20 @@ class Delivery:
             claimed.notifications, self._channel.dialect, headline=claimed.headline, form=claimed.form
         )
 
-    def _settle(self, claimed: Claimed, envelope: Envelope) -> Receipt | None:
+    def _settle(self, claimed: Claimed, envelope: Envelope) -> Receipt | _Unsettled:
         """What an earlier try may have delivered: asked before any resend, where the channel can be asked."""
-        if not claimed.doubtful or not isinstance(self._channel, Settles):
-            return None
+        if not claimed.doubtful:
+            return _Unsettled.UNTRIED
+        if not isinstance(self._channel, Settles):
+            return _Unsettled.UNKNOWN
         try:
-            return self._channel.find(envelope, since=claimed.created_at)
+            return self._channel.find(envelope, since=claimed.created_at) or _Unsettled.ABSENT
         except Refused as error:  # it may post but not read: a repeat is better than a loss
             log.warning("notice.unsettled", channel=self._channel.name, alerts=_alerts(claimed), reason=str(error))
-            return None
+            return _Unsettled.UNKNOWN
 
-    def _may_have_arrived(self, claimed: Claimed) -> bool:
-        """Once a try that was not taken is over: whether an earlier one, or a part of this one, was."""
-        if claimed.doubtful and not isinstance(self._channel, Settles):
-            return True
-        # Where the other side is a program, a message about many may go out event by event.
+    def _goes_out_in_parts(self, claimed: Claimed) -> bool:
+        """Where the other side is a program, a message about many may go out event by event."""
         return claimed.form is not Form.ALONE and self._channel.dialect is Dialect.FACTS
 
     # ── after the try ────────────────────────────────────────────────────────────────────────────────────────────
@@ -156,11 +179,22 @@ class Delivery:
         tries, alerts = claimed.tries, _alerts(claimed)
         log.info("notice.sent", channel=self._channel.name, alerts=alerts, tries=tries, refused=reason)
 
+    def _put_together_anew(self, claimed: Claimed) -> None:
+        """It surely did not arrive: what is sent instead, at once, is what is true by now."""
+        with self._store.write() as work:
+            self._free(work, claimed)
+
+    def _free(self, work: Work, claimed: Claimed, *, due_at: datetime | None = None, reason: str = "") -> None:
+        """The later pages of a message whose first page was sent stay as they are."""
+        if claimed.page > 1:
+            work.outbox.keep(claimed, due_at=due_at or self._clock.now(), reason=reason)
+        else:
+            work.outbox.loosen(self._channel.name, due_at=due_at, reason=reason)
+
     def _postpone(self, claimed: Claimed, reason: str, pause: timedelta, *, untaken: bool, most: int = 0) -> None:
         """Try again after a pause: for a day, or `most` times.
 
-        What nobody can have seen is put together anew then, as things stand; but the later pages of a message whose
-        first page was sent stay as they are.
+        What nobody can have seen is put together anew then, as things stand.
         """
         now = self._clock.now()
         old = [n for n in claimed.notices if now - n.notification.created_at > _GIVE_UP and claimed.tries > 10]
@@ -171,12 +205,10 @@ class Delivery:
         if untaken and old:
             self._bury(claimed, old, reason, given_up=True)
         with self._store.write() as work:
-            if not untaken:
-                work.outbox.doubt(claimed, due_at=due_at, reason=reason)
-            elif claimed.page > 1:
-                work.outbox.keep(claimed, due_at=due_at, reason=reason)
+            if untaken:
+                self._free(work, claimed, due_at=due_at, reason=reason)
             else:
-                work.outbox.loosen(self._channel.name, due_at=due_at, reason=reason)
+                work.outbox.doubt(claimed, due_at=due_at, reason=reason)
         log.warning(
             "notice.later",
             channel=self._channel.name,

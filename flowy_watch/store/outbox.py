@@ -98,7 +98,7 @@ class Outbox:
         """The notices of a channel that no message was made of yet, oldest first. Those nobody can read are buried."""
         told = self._told(channel)
         rows = self._connection.execute(
-            select(_outbox.c.id, _outbox.c.alert_id, _outbox.c.payload)
+            select(_outbox.c.id, _outbox.c.alert_id, _outbox.c.tries, _outbox.c.payload)
             .where(_waiting(channel), _outbox.c.carrier == "")
             .order_by(_outbox.c.seq)
         ).all()
@@ -107,7 +107,7 @@ class Outbox:
             if notification := self._read(row):
                 heard = row.alert_id in told
                 stands = bool(self._remote_id(told, notification))
-                found.append(Waiting(row.id, notification, heard=heard, stands=stands))
+                found.append(Waiting(row.id, notification, heard=heard, tries=row.tries, stands=stands))
         return found
 
     def _read(self, row: Row[Any]) -> Notification | None:
@@ -243,6 +243,12 @@ class Outbox:
         query = select(func.max(_outbox.c.sent_at)).where(_outbox.c.channel == channel, _outbox.c.status == SENT)
         worked: datetime | None = self._connection.execute(query).scalar()
         return worked
+
+    def last_sent_at(self, channel: str) -> datetime | None:
+        """When the latest message of a channel was sent, by whatever process; found without reading them all."""
+        query = select(_outbox.c.sent_at).where(_outbox.c.channel == channel, _outbox.c.status == SENT)
+        sent_at: datetime | None = self._connection.execute(query.order_by(_outbox.c.seq.desc()).limit(1)).scalar()
+        return sent_at
 
     def undelivered(self, channel: str) -> int:
         """How many alerts died on a channel since it last worked."""

@@ -104,7 +104,7 @@ class SlackRig:
         self.slack.refuse("channel_is_archived" if self.kind == "slack_webhook" else "is_archived")
 
     def postpone(self) -> None:
-        self.slack.fail(503)
+        self.slack.limit(1)
 
     def hang(self) -> None:
         self.slack.hang()

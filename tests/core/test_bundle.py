@@ -6,9 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowy_watch.core.alert import Alert, Change, Status
-from flowy_watch.core.bundle import Form, Waiting, footless, next_bundle, overtaken
+from flowy_watch.core.bundle import (
+    MOST_AFTER_OUTAGE,
+    MOST_ALONE,
+    Form,
+    Waiting,
+    footless,
+    most_alone,
+    next_bundle,
+    overtaken,
+)
 from flowy_watch.core.notification import Manner, Notification, undelivered
-from tests.builders import NOON, alert
+from tests.builders import MINUTE, NOON, alert
 
 
 def waiting(
@@ -117,3 +126,13 @@ def test_sending_bundle_after_bundle_tells_every_alert_exactly_once_and_none_tha
         left = [row for row in left if row.outbox_id not in done]
     assert set(seen) | dropped == wanted
     assert all(seen.count(number) <= 2 for number in seen)
+
+
+def test_a_storm_is_a_list_and_what_came_little_by_little_or_waited_for_the_end_of_an_outage_is_not() -> None:
+    rows = [waiting(f"n{number}", alert(id=number)) for number in range(1, 5)]
+    polls = [
+        replace(row, notification=replace(row.notification, created_at=NOON + number * MINUTE))
+        for number, row in enumerate(rows)
+    ]
+    assert most_alone(rows) == most_alone([replace(rows[0], tries=1), *rows[1:]]) == MOST_ALONE
+    assert most_alone(polls) == most_alone([replace(rows[0], tries=3), *rows[1:]]) == MOST_AFTER_OUTAGE
