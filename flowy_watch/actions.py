@@ -52,6 +52,20 @@ def silence(store: Store, pattern: str, *, until: datetime, kind: str, by: str, 
         return work.alerts.add_silence(Silence(0, pattern, until, now, kind, why, by))
 
 
+def silence_alert(
+    store: Store, alert_id: int, *, until: datetime, by: str, why: str, telling: Telling, now: datetime
+) -> Silence:
+    """Do not tell about the key of this alert, or, where it is about none, about its kind; its message says so."""
+    with store.write() as work:
+        alert = _unresolved(work, alert_id)
+        finding = alert.finding
+        pattern, kind = (finding.key_id, "") if finding.key_id else ("*", finding.kind)
+        made = work.alerts.add_silence(Silence(0, pattern, until, now, kind, why, by))
+        words = f"silence {made.id} by {by} until {until:%Y-%m-%d %H:%M} UTC" + (f", {why}" if why else "")
+        _record(work, [Transition(alert, Change.SILENCED, now, by, words)], telling, now)
+    return made
+
+
 def expect(
     store: Store,
     key: str,

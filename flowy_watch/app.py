@@ -1,21 +1,24 @@
 """The composition root: settings in, a closable App out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
+from functools import partial
 from types import TracebackType
 
 from flowy_watch.channels import CHANNELS
-from flowy_watch.channels.base import Channel
+from flowy_watch.channels.base import Act, Channel, Listener, Listens
 from flowy_watch.channels.email import EmailConfig
 from flowy_watch.clock import Clock, SystemClock
 from flowy_watch.core.edition import Edition
 from flowy_watch.core.period import Calendar, Span
+from flowy_watch.core.press import Press
 from flowy_watch.core.route import Telling
 from flowy_watch.detectors import DETECTORS, Detector
 from flowy_watch.jobs.deliver import Postman
 from flowy_watch.jobs.digest import DigestJob, Plan
 from flowy_watch.jobs.poll import PollJob, Rules
+from flowy_watch.presses import pressed
 from flowy_watch.render import Reader, Renderer
 from flowy_watch.settings import Settings
 from flowy_watch.sources import SOURCES
@@ -35,6 +38,8 @@ class App:
     poll: PollJob
     postman: Postman
     digest: DigestJob
+    listeners: Sequence[Listener] = ()
+    """Hear what people press; the daemon starts them."""
 
     def __enter__(self) -> "App":
         return self
@@ -66,7 +71,19 @@ def build_app(settings: Settings, *, clock: Clock | None = None, migrate: bool =
     # Delivery lives by the real clock: its leases and pauses guard real sockets.
     postman = Postman(store, channels, build_renderer(settings), SystemClock())
     digest = DigestJob(store, digest_plan(settings))
-    return App(settings, polls_by, store, source, channels, poll, postman, digest)
+    act = partial(_act, settings=settings, store=store, clock=polls_by, postman=postman)
+    return App(settings, polls_by, store, source, channels, poll, postman, digest, open_listeners(channels, act))
+
+
+def _act(press: Press, *, settings: Settings, store: Store, clock: Clock, postman: Postman) -> str:
+    said = pressed(store, press, telling=telling_of(settings), timezone=settings.workspace.zone, now=clock.now())
+    postman.ring()
+    return said
+
+
+def open_listeners(channels: Mapping[str, Channel], act: Act) -> list[Listener]:
+    able = (channel for channel in channels.values() if isinstance(channel, Listens))
+    return [listener for channel in able if (listener := channel.listener(act))]
 
 
 def telling_of(settings: Settings) -> Telling:

@@ -20,6 +20,7 @@ from flowy_watch.jobs.prune import prune
 from flowy_watch.notify_socket import NotifySocket
 
 _STOP_WITHIN = timedelta(seconds=4)
+_PRESSES_WITHIN = timedelta(seconds=1)  # for what was pressed just before
 _BEAT = 1.0  # seconds between looks at signals; the watchdog is fed from the same loop
 
 log = structlog.get_logger()
@@ -105,11 +106,15 @@ class Daemon:
         beats = self._app.settings.heartbeat
         with Heartbeat(beats.url.get_secret_value() if beats.url else "", every=beats.every) as self._heartbeat:
             self._app.postman.start()
+            for listener in self._app.listeners:
+                listener.start()
             scheduler.start()
             try:
                 yield
             finally:
                 scheduler.shutdown(wait=False)
+                for listener in self._app.listeners:
+                    listener.stop(within=_PRESSES_WITHIN)
                 self._app.postman.stop(within=_STOP_WITHIN)
 
     def _guarded(self, job: Callable[[], None]) -> Callable[[], None]:

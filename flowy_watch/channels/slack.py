@@ -88,11 +88,11 @@ class SlackChannel:
     """Posts with `chat.postMessage`; the outbox id travels in the message's metadata, where `find` reads it back."""
 
     Config: ClassVar = SlackConfig
-    dialect = Dialect.SLACK
     traits = Traits(changes=True, threads=True)
 
     def __init__(self, name: str, config: SlackConfig) -> None:
         self.name = name
+        self.dialect = Dialect.SLACK_BUTTONS if config.app_token else Dialect.SLACK
         self._channel, self._config = config.channel, config
         self._client = WebClient(
             token=config.token.get_secret_value(),

@@ -25,6 +25,8 @@ class Change(StrEnum):
     """Resolved because the key is revoked and quiet since."""
     ACKNOWLEDGED = "acknowledged"
     EXPECTED = "expected"
+    SILENCED = "silenced"
+    """Somebody asked of this alert not to be told of its key; its status stays."""
     DISMISSED = "dismissed"
     """Resolved by somebody as no anomaly: the key is judged more leniently for a while."""
     UPDATED = "updated"
@@ -37,7 +39,7 @@ class Change(StrEnum):
     @property
     def takes_on(self) -> bool:
         """Somebody looks after it."""
-        return self in (Change.ACKNOWLEDGED, Change.EXPECTED)
+        return self in (Change.ACKNOWLEDGED, Change.EXPECTED, Change.SILENCED)
 
     @property
     def is_news(self) -> bool:

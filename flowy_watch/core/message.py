@@ -12,10 +12,16 @@ class Dialect(StrEnum):
     """The form in which a channel wants its words."""
 
     SLACK = "slack"
+    SLACK_BUTTONS = "slack_buttons"
+    """Slack where somebody listens to what is pressed."""
     EMAIL = "email"
     PLAIN = "plain"
     FACTS = "facts"
     """Plain words beside the facts they were made from."""
+
+    @property
+    def of_slack(self) -> bool:
+        return self in (Dialect.SLACK, Dialect.SLACK_BUTTONS)
 
 
 Block: TypeAlias = Mapping[str, Any]

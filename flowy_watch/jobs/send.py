@@ -28,7 +28,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=15)
 backlog of 25 is told within a minute. One request in 8 to 15 seconds hammers at nobody."""
 _AFTER_DOUBT = timedelta(seconds=30)  # so long a message without an answer may still be on its way
 _GIVE_UP = timedelta(days=1)
-_SPACING = {Dialect.SLACK: 1.0}  # seconds from one message to the next; Slack allows one a second in each channel
+_SPACING = dict.fromkeys(
+    (Dialect.SLACK, Dialect.SLACK_BUTTONS), 1.0
+)  # seconds from one message to the next; Slack allows one a second in each channel
 
 log = structlog.get_logger()
 _dice = SystemRandom()

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from flowy_watch.core.alert import Alert, Change, Status
 from flowy_watch.core.finding import Finding, Severity, Stakes
 from flowy_watch.core.notification import Notification
+from flowy_watch.core.press import Verb
 from flowy_watch.core.words import credit_words, span_words
 from flowy_watch.render.phrase import Line, When, bold, code, line, pattern, plain, shorten, visible
 
@@ -30,11 +31,12 @@ class Mood(StrEnum):
     CRITICAL = "critical"
     WARNING = "warning"
     INFO = "info"
+    TAKEN = "taken"
     CALM = "calm"
 
     @property
     def sign(self) -> str:
-        return {"critical": "🔴", "warning": "🟠", "info": "🔵", "calm": "✅"}[self.value]
+        return {"critical": "🔴", "warning": "🟠", "info": "🔵", "taken": "👀", "calm": "✅"}[self.value]
 
 
 class Role(StrEnum):
@@ -73,6 +75,8 @@ class Notice:
     """Alone on a lock screen or in an inbox it tells which key and how bad."""
     parts: tuple[Part, ...]
     footer: tuple[Line, ...] = ()
+    verbs: tuple[Verb, ...] = ()
+    """What can be pressed, where somebody listens."""
 
 
 def name_of(finding: Finding) -> str:
@@ -93,8 +97,10 @@ def said_of_key(finding: Finding) -> str:
 
 
 def mood_of(notification: Notification) -> Mood:
-    if notification.change.ends or notification.change.takes_on:
+    if notification.change.ends:
         return Mood.CALM
+    if notification.change.takes_on:
+        return Mood.TAKEN
     severities = {Severity.CRITICAL: Mood.CRITICAL, Severity.WARNING: Mood.WARNING}
     return severities.get(notification.alert.finding.severity, Mood.INFO)
 
@@ -114,6 +120,7 @@ def first_line(notification: Notification) -> str:
         Change.DISMISSED: "No anomaly:",
         Change.ACKNOWLEDGED: f"Acknowledged{by}:",
         Change.EXPECTED: f"Marked as expected{by}:",
+        Change.SILENCED: "Silenced:",
         Change.UPDATED: word if name else f"{word}:",
     }
     return shorten(f"{openings[notification.change]} {title}", LONGEST_SUBJECT)
@@ -235,6 +242,11 @@ def ended(alert: Alert, when: When, note: str) -> Part:
 def taken_on(notification: Notification, when: When) -> Part:
     """Somebody looks after it."""
     alert = notification.alert
+    if notification.change is Change.SILENCED:
+        return Part(
+            Role.VERDICT,
+            (line(f"Nothing more of this key is told: {shorten(visible(notification.note), LONGEST_LINE)}."),),
+        )
     who = bold(shorten(visible(alert.acknowledged_by))) if alert.acknowledged_by else "Somebody"
     said = " expects this" if notification.change is Change.EXPECTED else " looks after this"
     until = alert.acknowledged_until

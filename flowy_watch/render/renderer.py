@@ -4,11 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
-from flowy_watch.core.alert import Change
+from flowy_watch.core.alert import Alert, Change
 from flowy_watch.core.bundle import Form
 from flowy_watch.core.message import Dialect, EmailMessage, FactsMessage, Message, PlainMessage, SlackMessage
 from flowy_watch.core.notification import UNDELIVERED, Notification
+from flowy_watch.core.press import Verb, action_id
 from flowy_watch.render.environment import build_environment
 from flowy_watch.render.notice import (
     Mood,
@@ -26,9 +28,10 @@ from flowy_watch.render.notice import (
 )
 from flowy_watch.render.phrase import When, bold, code, line, plain, shorten, visible
 from flowy_watch.render.roundup import Page, listed, paged
-from flowy_watch.render.steps import steps
+from flowy_watch.render.steps import ends, steps, stop_of, verbs_for
 
 SLACK_HEADER = 150
+LONGEST_URL = 3_000  # of a button in Slack
 
 # Mrkdwn has no escape for these, only for &, < and >: they become their look-alikes.
 _LOOK_ALIKES = str.maketrans({"*": "∗", "`": "ˋ", "~": "∼"})
@@ -39,7 +42,7 @@ class Renderer:
 
     def __init__(self, reader: Reader) -> None:
         url = reader.api_keys_url
-        safe = url if url.startswith(("https://", "http://")) else ""
+        safe = url if url.startswith(("https://", "http://")) and len(url) <= LONGEST_URL else ""
         self._reader = Reader(shorten(visible(reader.workspace)), safe, reader.timezone)
         self._environment = build_environment()
 
@@ -51,14 +54,14 @@ class Renderer:
 
         Nothing yields nothing. The words of each are made by `render_page`.
         """
-        return paged(notifications, form, most=3 if dialect is Dialect.SLACK else 1)
+        return paged(notifications, form, most=3 if dialect.of_slack else 1)
 
     def render_page(
         self, notifications: Sequence[Notification], dialect: Dialect, *, headline: str, form: Form
     ) -> Message:
         """One message about many, each alert on a line of its own, the worst first."""
         told = tuple(notifications)
-        notice = listed(told, headline, form, self._reader, narrow=dialect is Dialect.SLACK)
+        notice = listed(told, headline, form, self._reader, narrow=dialect.of_slack)
         return self._say(notice, dialect, told)
 
     def render_test(self, dialect: Dialect, channel_name: str, now: datetime) -> Message:
@@ -77,6 +80,7 @@ class Renderer:
         """The words without their dialect."""
         alert, when = notification.alert, When(self._reader.timezone, notification.created_at)
         parts: tuple[Part, ...]
+        verbs: tuple[Verb, ...] = ()
         if alert.finding.kind == UNDELIVERED:
             which = line("Which ones: ", code("flowy-watch status"))
             told = (verdict(notification, when),)
@@ -85,21 +89,26 @@ class Renderer:
             note = notification.note if notification.change is Change.STOPPED else ""
             parts = (ended(alert, when, note),)
         elif notification.change.takes_on:
-            parts = (taken_on(notification, when),)
+            parts = (taken_on(notification, when), *_spent(alert, when), *stop_of(alert, self._reader))
         else:
-            stakes = alert.finding.stakes
-            spent = (money(stakes, when),) if stakes else ()
-            parts = (verdict(notification, when), *spent, *steps(alert, self._reader, when))
+            parts = (verdict(notification, when), *_spent(alert, when), *steps(alert, self._reader, when))
+            verbs = verbs_for(alert)
         below = footer(alert, when, self._reader.workspace)
-        return Notice(mood_of(notification), first_line(notification), parts, below)
+        return Notice(mood_of(notification), first_line(notification), parts, below, verbs)
 
     def _say(self, notice: Notice, dialect: Dialect, about: tuple[Notification, ...] = ()) -> Message:
         parts = tuple(part.without_gaps() for part in notice.parts)
         parts = tuple(part for part in parts if part.lines or part.bullets or part.rows)
         notice = replace(notice, parts=parts, footer=tuple(spans for spans in notice.footer if spans))
-        if dialect is Dialect.SLACK:
+        if dialect.of_slack:
             text = self._fill(
-                "slack/notice.json.j2", notice, header=shorten(f"{notice.mood.sign} {notice.first_line}", SLACK_HEADER)
+                "slack/notice.json.j2",
+                notice,
+                header=shorten(f"{notice.mood.sign} {notice.first_line}", SLACK_HEADER),
+                verbs=notice.verbs if dialect is Dialect.SLACK_BUTTONS else (),
+                Verb=Verb,
+                action_id=partial(action_id, alert_id=about[0].alert.id if len(about) == 1 else 0),
+                ends=ends(self._reader.timezone),
             )
             return SlackMessage(mrkdwn(notice.first_line), tuple(json.loads(text)))
         text = self._fill("email/notice.txt.j2", notice)
@@ -112,6 +121,11 @@ class Renderer:
 
     def _fill(self, template: str, notice: Notice, **more: object) -> str:
         return self._environment.get_template(template).render(notice=notice, Role=Role, plain=plain, **more)
+
+
+def _spent(alert: Alert, when: When) -> tuple[Part, ...]:
+    stakes = alert.finding.stakes
+    return (money(stakes, when),) if stakes else ()
 
 
 def mrkdwn(text: str) -> str:

@@ -24,6 +24,10 @@ article { display: flex; gap: 8px; padding: 12px 16px; max-width: 640px; }
 h3 { font-size: 18px; line-height: 1.3; margin: 6px 0; }
 .block { margin: 8px 0; white-space: pre-wrap; }
 ul { margin: 0; padding-left: 24px; white-space: pre-wrap; } hr { border: 0; border-top: 1px solid var(--line); }
+.press, a.press { color: var(--ink); display: inline-block; font-weight: 700; border-radius: 8px;
+  border: 1px solid var(--line); padding: 6px 12px; margin: 2px 8px 2px 0; }
+.press.primary { background: #007a5a; border-color: #007a5a; color: #fff; }
+.press.danger { background: #e01e5a; border-color: #e01e5a; color: #fff; }
 a { color: var(--link); text-decoration: none; }
 code { font: 12px/1.5 Monaco, Menlo, Consolas, monospace; color: var(--code); background: var(--code-bg);
   border: 1px solid var(--line); border-radius: 3px; padding: 2px 3px; }
@@ -47,9 +51,21 @@ def _block(block: Mapping[str, Any]) -> str:
         return f"<h3>{escape(block['text']['text'])}</h3>"
     if block["type"] == "divider":
         return "<hr>"
+    if block["type"] == "actions":
+        return f'<div class="block">{"".join(map(_control, block["elements"]))}</div>'
     if block["type"] == "rich_text":
         return f'<div class="block">{"".join(map(_rich, block["elements"]))}</div>'
     return f'<div class="block">{escape(str(block.get("text", "")))}</div>'
+
+
+def _control(element: Mapping[str, Any]) -> str:
+    """A button, or a list to choose from, closed."""
+    words = element.get("text") or element["placeholder"]
+    more = "" if "text" in element else " ⌄"
+    look, said = f'class="press {element.get("style", "")}"', f"{escape(str(words['text']))}{more}"
+    if "url" in element:
+        return f'<a {look} href="{escape(str(element["url"]))}">{said}</a>'
+    return f"<span {look}>{said}</span>"
 
 
 def _rich(element: Mapping[str, Any]) -> str:

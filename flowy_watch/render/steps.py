@@ -1,7 +1,10 @@
 """What to do about it: the decision, what to press, and what comes after."""
 
+from zoneinfo import ZoneInfo
+
 from flowy_watch.core.alert import Alert
 from flowy_watch.core.finding import Finding
+from flowy_watch.core.press import Until, Verb
 from flowy_watch.core.silence import EXPECTABLE
 from flowy_watch.core.usage import CREDIT, next_reset
 from flowy_watch.core.words import credit_words
@@ -30,6 +33,29 @@ def steps(alert: Alert, reader: Reader, when: When) -> tuple[Part, ...]:
         return (_decision(alert, "Known?"), _stop(finding, reader), _after(_SUPPORT))
     softer = (_softer(finding, when),) if finding.suspicious_only else ()
     return (_decision(alert, "Expected?", expect=when), *softer, _stop(finding, reader), _after(_REPLACE))
+
+
+def stop_of(alert: Alert, reader: Reader) -> tuple[Part, ...]:
+    """What is left to do for whoever looks after it: the way to stop it."""
+    return tuple(
+        part for part in steps(alert, reader, When(reader.timezone, alert.last_seen_at)) if part.role is Role.STOP
+    )
+
+
+def verbs_for(alert: Alert) -> tuple[Verb, ...]:
+    """What can be pressed. What nobody can know better than the figures is not to be expected."""
+    finding = alert.finding
+    expectable = finding.kind in EXPECTABLE and finding.key_id and not _revoked_before(finding)
+    return (Verb.ACKNOWLEDGE, Verb.SILENCE, *([Verb.EXPECT] if expectable else []))
+
+
+def ends(timezone: ZoneInfo) -> dict[Until, str]:
+    """The ends that can be chosen, as they are called."""
+    return {
+        Until.MIDNIGHT: "the reset tonight (00:00 UTC)",
+        Until.DAY: "24 hours from now",
+        Until.FRIDAY: f"Friday 18:00 ({timezone.key})"[:75],
+    }
 
 
 def _decision(alert: Alert, question: str, *, expect: When | None = None) -> Part:

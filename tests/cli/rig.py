@@ -99,7 +99,8 @@ class Rig:
         self.said: list[Ran] = []
         self.configure()
 
-    def configure(self, *, more: str = "", every: str = "1h", **options: str) -> None:
+    def configure(self, *, more: str = "", every: str = "1h", slack: str = "", **options: str) -> None:
+        """`more` is added at the end, `slack` to the channel's options."""
         values = {"source_token": SOURCE_TOKEN, "slack_token": SLACK_TOKEN} | options
         self.config.write_text(
             f"""
@@ -118,6 +119,7 @@ kind = "slack"
 token = "{values["slack_token"]}"
 channel = "{self.slack.channel}"
 api_url = "{self.slack.url}"
+{slack}
 [channels.mail]
 kind = "email"
 host = "{self.sink.host}"

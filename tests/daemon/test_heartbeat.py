@@ -242,7 +242,9 @@ def serving(job: Scripted, url: str) -> tuple[Daemon, Thread]:
     settings = parse(options, environ={"FLOWY_WATCH__SOURCE__TOKEN": "x"})
     postman = SimpleNamespace(start=lambda: None, stop=lambda within: None, ring=lambda: None)
     clock = SimpleNamespace(speed=1.0, now=lambda: datetime.now(UTC))  # noqa: TID251
-    daemon = Daemon(SimpleNamespace(settings=settings, clock=clock, poll=job, postman=postman, store=None))  # type: ignore[arg-type]
+    daemon = Daemon(
+        SimpleNamespace(settings=settings, clock=clock, poll=job, postman=postman, store=None, listeners=())
+    )  # type: ignore[arg-type]
     return daemon, Thread(target=daemon.serve, args=(NotifySocket({}),))
 
 

@@ -35,7 +35,7 @@ def finding(kind: str, severity: Severity = Severity.CRITICAL) -> Finding:
 
 
 def render(renderer: Renderer, told: Notification) -> SlackMessage:
-    message = renderer.render(told, Dialect.SLACK)
+    message = renderer.render(told, Dialect.SLACK_BUTTONS)
     assert isinstance(message, SlackMessage)
     return message
 
@@ -46,6 +46,7 @@ def test_slack_takes_every_kind_of_alert_in_every_state(kind: str) -> None:
     for change, stakes in product(Change, moneys):
         told = notification(replace(finding(kind), stakes=stakes), change)
         assert not objection(slack(told)), (kind, change, stakes)
+        assert not objection(render(RENDERER, told)), (kind, change, stakes)
     for severity, renderer in product(Severity, (BARE, WORDY)):
         told = notification(replace(finding(kind, severity), key_id=None))
         assert not objection(render(renderer, told)), (kind, severity)

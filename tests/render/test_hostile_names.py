@@ -89,8 +89,8 @@ def assert_harmless_slack(message: SlackMessage) -> None:
     assert_within_limits(message)
     for part in parts_of(message.blocks):
         assert part.get("type") != "mrkdwn"
-        if part.get("type") == "link":
-            assert part["url"] == KEYS_URL
+        assert part.get("type") != "link"
+        assert part.get("url", KEYS_URL) == KEYS_URL
 
 
 def assert_within_limits(message: SlackMessage) -> None:

@@ -2,17 +2,33 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from flowy_watch.core.alert import Change, Status
-from flowy_watch.core.finding import Severity
+from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.message import Dialect, PlainMessage
 from flowy_watch.core.usage import CREDIT
 from flowy_watch.render import Reader, Renderer
 
-from .notices import BALANCE, BLIND, CAP, KEYS_URL, NOW, SAFEGUARD, STAKES, flat, mail, notification, slack, words
+from .notices import (
+    BALANCE,
+    BLIND,
+    CAP,
+    KEYS_URL,
+    NOW,
+    RENDERER,
+    SAFEGUARD,
+    STAKES,
+    flat,
+    mail,
+    notification,
+    parts_of,
+    slack,
+    words,
+)
 
 OPENED = notification(owner="media-team")
 
@@ -163,19 +179,15 @@ def test_without_a_web_address_there_is_no_link(url: str) -> None:
     renderer = Renderer(Reader("", url, ZoneInfo("UTC")))
 
     assert "href" not in renderer.render(OPENED, Dialect.EMAIL).html  # type: ignore[union-attr]
-    assert "'link'" not in str(renderer.render(OPENED, Dialect.SLACK).blocks)  # type: ignore[union-attr]
+    assert "'url'" not in str(renderer.render(OPENED, Dialect.SLACK).blocks)  # type: ignore[union-attr]
 
 
 def test_a_test_message_is_plainly_one_in_every_dialect() -> None:
-    from .notices import RENDERER
-
     for dialect in Dialect:
         assert "Nothing happened, nothing is to be done" in str(RENDERER.render_test(dialect, "ops", NOW))
 
 
 def test_plain_is_the_text_of_the_mail() -> None:
-    from .notices import RENDERER
-
     assert RENDERER.render(OPENED, Dialect.PLAIN) == PlainMessage(mail(OPENED).text)
 
 
@@ -187,3 +199,35 @@ def test_every_kind_of_alert_has_words_for_every_change(kind: str, change: Chang
     for about in (finding, replace(finding, key_id=None, key_name="", stakes=None, suspicious_only=True)):
         assert mail(notification(about, change)).text
         assert slack(notification(about, change)).blocks
+
+
+def pressable(finding: Finding, dialect: Dialect = Dialect.SLACK_BUTTONS, **more: Any) -> list[str]:
+    message = RENDERER.render(notification(finding, **more), dialect)
+    return [part["action_id"] for part in parts_of(message.blocks) if "action_id" in part]  # type: ignore[union-attr]
+
+
+def test_where_somebody_listens_an_alert_can_be_pressed() -> None:
+    spike = replace(CAP, kind="spike")
+    ours, opens = ["flowy-watch/ack/12", "flowy-watch/silence/12"], "flowy-watch/open/12"
+
+    assert pressable(spike) == [*ours, "flowy-watch/expect/12", opens]
+    assert pressable(CAP) == [*ours, opens]
+    assert pressable(BLIND) == ours
+    assert pressable(replace(spike, kind="last_used", period="revoked")) == [*ours, opens]
+    assert pressable(spike, change=Change.ACKNOWLEDGED) == [opens]
+    assert pressable(spike, change=Change.RESOLVED) == []
+    assert pressable(spike, Dialect.SLACK) == [opens]
+
+
+def test_whoever_looks_after_an_alert_still_reads_how_to_stop_it() -> None:
+    ana = {"status": Status.ACKNOWLEDGED, "acknowledged_by": "ana"}
+    taken = slack(notification(change=Change.ACKNOWLEDGED, alert=ana))
+
+    assert taken.blocks[0]["text"]["text"].startswith("👀 Acknowledged by ana: prod-render is at 96 %")
+    assert in_order(words(taken), "ana looks after this", "Spent today 4,800", "Revoke now", "Open API keys in Flowy")
+    assert "flowy-watch ack" not in words(taken)
+
+
+def test_a_silenced_alert_says_by_whom_and_until_when() -> None:
+    told = notification(change=Change.SILENCED, note="silence 3 by slack:ana (U0ANA) until 2026-11-24 14:05 UTC")
+    assert "Nothing more of this key is told: silence 3 by slack:ana (U0ANA) until" in words(slack(told))

@@ -1,0 +1,54 @@
+"""What is done when somebody presses a button: the same as on the command line, by the same actions."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from flowy_watch import actions
+from flowy_watch.core.alert import Status
+from flowy_watch.core.press import Press, Until, Verb
+from flowy_watch.core.route import Telling
+from flowy_watch.core.usage import DAY, next_reset
+from flowy_watch.errors import NotFound
+from flowy_watch.store import Store
+
+_WHY = "pressed in Slack"
+_FRIDAY, _EVENING = 4, 18
+
+
+def pressed(store: Store, press: Press, *, telling: Telling, timezone: ZoneInfo, now: datetime) -> str:
+    """Do what is wanted; what comes back is for whoever pressed, where no message will show what was done.
+
+    Committed when this returns. Raises NotFound for an alert that is over or was never there.
+    """
+    number = press.alert_id
+    with store.read() as work:
+        alert = work.alerts.get(number)
+    if alert is None or alert.status is Status.RESOLVED:
+        over = f"alert {number} is over already" if alert else f"there is no alert {number}"
+        raise NotFound(f"{over}; nothing is left to be done about it.")
+    if press.verb is Verb.ACKNOWLEDGE:
+        actions.acknowledge(store, number, by=press.by, why=_WHY, until=None, telling=telling, now=now)
+    elif press.verb is Verb.SILENCE:
+        actions.silence_alert(store, number, until=now + DAY, by=press.by, why=_WHY, telling=telling, now=now)
+    elif press.verb is Verb.EXPECT and alert.finding.key_id:
+        until = end_of(press.until, timezone=timezone, now=now)
+        _, taken = actions.expect(
+            store, alert.finding.key_id, until=until, at_most=None, by=press.by, why=_WHY, telling=telling, now=now
+        )
+        if number not in {each.id for each in taken}:
+            return f"Noted until {until:%Y-%m-%d %H:%M} UTC. Alert {number} itself cannot be expected: acknowledge it."
+    return ""
+
+
+def end_of(until: Until, *, timezone: ZoneInfo, now: datetime) -> datetime:
+    """The instant that a choice means now."""
+    if until is Until.MIDNIGHT:
+        return next_reset(now)
+    if until is Until.DAY:
+        return now + DAY
+    local = now.astimezone(timezone)
+    friday = local + timedelta(days=(_FRIDAY - local.weekday()) % 7)
+    evening = friday.replace(hour=_EVENING, minute=0, second=0, microsecond=0)
+    if evening <= local:
+        evening += timedelta(days=7)
+    return evening.astimezone(now.tzinfo)
