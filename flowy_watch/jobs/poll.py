@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache, partial
 from threading import Lock
+from time import monotonic
 
 import structlog
 
@@ -69,10 +70,13 @@ class PollJob:
         self._watch: Watch | None = None
         self._numbers: dict[str, int] = {}
         self._poll_id = -1
+        self.took: timedelta | None = None
+        """The last poll that came to an end, from the first byte to the commit."""
 
     def run(self, now: datetime) -> Polled:
         """Read the source with no transaction open, then record the whole poll or none of it."""
         with self._one_at_a_time:
+            began = monotonic()
             pulled = self._pull(now)
             try:
                 with self._store.write() as work:
@@ -81,6 +85,7 @@ class PollJob:
                 self._watch = None  # it was moved forward and the database was not
                 raise
             self._poll_id = poll_id
+            self.took = timedelta(seconds=monotonic() - began)
             _tell_log(polled)
             return polled
 

@@ -13,6 +13,7 @@ from flowy_watch.store.outbox import Claimed, Outbox, Page
 from flowy_watch.store.sending import sending
 from flowy_watch.store.sign_in import Guest, SignIns
 from flowy_watch.store.usage import Usage
+from flowy_watch.store.views import Views
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Work:
     outbox: Outbox
     digests: Digests
     sign_ins: SignIns
+    views: Views
 
 
 class Store:
@@ -58,7 +60,14 @@ class Store:
 
 
 def _work(connection: Connection) -> Work:
-    return Work(Usage(connection), Alerts(connection), Outbox(connection), Digests(connection), SignIns(connection))
+    return Work(
+        Usage(connection),
+        Alerts(connection),
+        Outbox(connection),
+        Digests(connection),
+        SignIns(connection),
+        Views(connection),
+    )
 
 
 __all__ = [
@@ -72,5 +81,6 @@ __all__ = [
     "SignIns",
     "Store",
     "Usage",
+    "Views",
     "Work",
 ]

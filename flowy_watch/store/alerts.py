@@ -29,14 +29,14 @@ class Alerts:
     def all(self, most: int = 1000) -> list[Alert]:
         """Newest first."""
         rows = self._connection.execute(select(_alerts).order_by(_alerts.c.id.desc()).limit(most))
-        return [_alert(row) for row in rows]
+        return [read_alert(row) for row in rows]
 
     def get(self, alert_id: int) -> Alert | None:
         return next(iter(self._load(_alerts.c.id == alert_id)), None)
 
     def _load(self, condition: Any) -> list[Alert]:
         return [
-            _alert(row) for row in self._connection.execute(select(_alerts).where(condition).order_by(_alerts.c.id))
+            read_alert(row) for row in self._connection.execute(select(_alerts).where(condition).order_by(_alerts.c.id))
         ]
 
     def record(self, transitions: Iterable[Transition]) -> list[Transition]:
@@ -88,7 +88,7 @@ class Alerts:
     def silences(self, at: datetime) -> list[Silence]:
         """Those in force at `at`, oldest first."""
         rows = self._connection.execute(select(_silences).where(_silences.c.until > at).order_by(_silences.c.id))
-        return [silence for row in rows if (silence := _silence(row)).active(at)]
+        return [silence for row in rows if (silence := read_silence(row)).active(at)]
 
     def add_silence(self, silence: Silence) -> Silence:
         row = self._connection.execute(
@@ -137,7 +137,7 @@ def _row(alert: Alert) -> dict[str, Any]:
     }
 
 
-def _alert(row: Row[Any]) -> Alert:
+def read_alert(row: Row[Any]) -> Alert:
     return Alert(
         id=row.id,
         finding=load_finding(row.finding),
@@ -166,7 +166,7 @@ def _transition_row(transition: Transition) -> dict[str, Any]:
     }
 
 
-def _silence(row: Row[Any]) -> Silence:
+def read_silence(row: Row[Any]) -> Silence:
     return Silence(
         row.id,
         row.pattern,

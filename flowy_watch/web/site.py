@@ -1,6 +1,7 @@
 """All that is served, and what its pages share."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,8 +14,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from flowy_watch import __version__
-from flowy_watch.app import App
-from flowy_watch.web import health, settings_page, sign_in
+from flowy_watch.app import App, telling_of
+from flowy_watch.web import health, metrics, settings_page, sign_in
 from flowy_watch.web.door import Frame, Page, elsewhere, known_host, opened
 from flowy_watch.web.identity import Identity
 from flowy_watch.web.look import STATIC, build_templates
@@ -27,12 +28,16 @@ class Site:
 
     def __init__(self, app: App) -> None:
         self.settings, self.store, self.clock = app.settings, app.store, app.clock
+        self.telling, self._poll = telling_of(app.settings), app.poll
         self.identity = Identity(app.store, app.settings.web)
         self.secure = app.settings.web.url.startswith("https://")
         public = urlsplit(app.settings.web.url).hostname
         self._hosts = frozenset({app.settings.web.host, *([public] if public else [])})
         self._templates = build_templates(app.settings.workspace.zone)
         self.port = app.settings.web.port
+
+    def poll_took(self) -> timedelta | None:
+        return self._poll.took
 
     def listens_on(self, port: int) -> None:
         self.port = port
@@ -64,6 +69,7 @@ def build_site(site: Site, workers: Workers) -> Starlette:
     routes: list[BaseRoute] = [
         page("/healthz", health.alive, needs=Role.NOBODY, machine=True),
         page("/readyz", health.ready, needs=Role.NOBODY, machine=True),
+        page("/metrics", metrics.metrics, needs=Role.NOBODY, machine=True),
         page("/sign-in", sign_in.ask, needs=Role.NOBODY),
         page("/sign-in", sign_in.by_token, needs=Role.NOBODY, method="POST"),
         page("/login/{code}", sign_in.offer, needs=Role.NOBODY),

@@ -201,7 +201,10 @@ def test_text_after_a_value_does_not_slip_in_as_another_option() -> None:
         ("[[routes]]\nchannels = []", "routes[0].channels must not be empty"),
         ("[[routes]]\nkinds = ['nix']\nchannels = ['ops']", "routes[0].kinds[0] must be one of the detectors: cap"),
         ("[[routes]]\nseverities = ['bad']", 'routes[0].severities[0] must be "info", "warning" or "critical"'),
-        ("digest.channels = ['nix']", "digest.channels[0] must be one of the channels that people read: there are none"),
+        (
+            "digest.channels = ['nix']",
+            "digest.channels[0] must be one of the channels that people read: there",
+        ),
         ("digest.weekday = 'x'", "digest.weekday must be 'monday'"),
         ("digest.time = '09:00Z'", "digest.time must be a time of day without a zone"),
         ("poll = 3", "poll must be a table"),

@@ -1,7 +1,7 @@
 """The dashboard as a browser or a program meets it: a real server, real requests."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,12 +12,13 @@ import httpx
 from flowy_watch.app import App, build_app
 from flowy_watch.core.alert import Alert, Change, Status, Transition
 from flowy_watch.core.finding import Finding, Severity
+from flowy_watch.core.notification import Notification
 from flowy_watch.core.usage import Snapshot
 from flowy_watch.settings import parse
 from flowy_watch.web.identity import make_link
 from flowy_watch.web.server import WebServer, beside
 from flowy_watch.web.visit import Role
-from tests.builders import NOON, reading, snapshot
+from tests.builders import NOON, bursts, learned, reading, snapshot
 
 TOKEN, VIEWER = "operator-token-4711-long", "viewer-token-0815-long"
 
@@ -97,6 +98,15 @@ listen = "127.0.0.1:0"
             at = self.clock.now() - timedelta(days=back)
             self.poll(snapshot(spent, at, used=at, **key), at=at)
 
+    def learned(self, key_id: str, spends: Callable[[int], float] | None = None) -> None:
+        """Five weeks of hours up to now, as the poll's own states would hold them."""
+        usual = spends or bursts(20)
+        with self.app.store.write() as work:
+            watch = work.usage.load_watch()
+            numbers = work.usage.numbers()
+            watch.histories[key_id].baseline = learned(usual, 34, until=self.clock.now())
+            work.usage.save_states(watch, numbers)
+
     def alert(self, **finding: Any) -> Alert:
         named: dict[str, Any] = {
             "kind": "cap",
@@ -112,6 +122,12 @@ listen = "127.0.0.1:0"
         with self.app.store.write() as work:
             (recorded,) = work.alerts.record([Transition(made, Change.OPENED, now)])
         return recorded.alert
+
+    def notice(self, channel: str, alert: Alert | None = None, **more: Any) -> None:
+        """One that waits to be sent."""
+        about = alert or self.alert(period="noticed")
+        with self.app.store.write() as work:
+            work.outbox.add([Notification(channel, Change.OPENED, about, self.clock.now(), **more)])
 
     def stored(self, alert_id: int) -> Alert:
         with self.app.store.read() as work:

@@ -1,0 +1,229 @@
+"""What people and machines look at: reads alone, each one statement whatever the number of keys."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, select
+
+from flowy_watch.core.alert import Alert, Status
+from flowy_watch.core.baseline import Baseline
+from flowy_watch.core.silence import Silence
+from flowy_watch.core.usage import Microcredits
+from flowy_watch.store.alerts import read_alert, read_silence
+from flowy_watch.store.outbox import WAITING
+from flowy_watch.store.tables import (
+    AlertRow,
+    Balance,
+    DailySnapshot,
+    HistoryState,
+    Key,
+    OutboxRow,
+    Poll,
+    SilenceRow,
+    SnapshotRow,
+    TransitionRow,
+)
+from flowy_watch.store.usage import FAILED, GOOD, LIVE
+
+_polls = Poll.__table__  # type: ignore[attr-defined]  # SQLModel sets it, without telling mypy
+_keys = Key.__table__  # type: ignore[attr-defined]
+_snapshots = SnapshotRow.__table__  # type: ignore[attr-defined]
+_days = DailySnapshot.__table__  # type: ignore[attr-defined]
+_balances = Balance.__table__  # type: ignore[attr-defined]
+_states = HistoryState.__table__  # type: ignore[attr-defined]
+_alerts = AlertRow.__table__  # type: ignore[attr-defined]
+_transitions = TransitionRow.__table__  # type: ignore[attr-defined]
+_silences = SilenceRow.__table__  # type: ignore[attr-defined]
+_outbox = OutboxRow.__table__  # type: ignore[attr-defined]
+
+_KEY = (
+    _keys.c.key_no,
+    _keys.c.key_id,
+    _keys.c.name,
+    _keys.c.last_four,
+    _keys.c.created_at,
+    _keys.c.first_seen_at,
+    _days.c.day,
+    _days.c.spent_microcredits.label("spent"),
+    _days.c.daily_cap_microcredits.label("cap"),
+    _days.c.last_used_at,
+    _days.c.status,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Changes whenever something is stored that a page could show."""
+
+    poll: int
+    transition: int
+    notice: int
+    silence: int
+
+
+class Views:
+    """One instance per transaction; never commits."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def keys(self, today: date) -> list[Row[Any]]:
+        """Every key with its figures of the latest day that saw it; spend of an older day is not today's."""
+        latest = (
+            select(_days.c.key_no, func.max(_days.c.day).label("day"))
+            .where(_days.c.day >= today - timedelta(days=7))
+            .group_by(_days.c.key_no)
+            .subquery()
+        )
+        joined = _keys.outerjoin(latest, latest.c.key_no == _keys.c.key_no).outerjoin(
+            _days, and_(_days.c.key_no == latest.c.key_no, _days.c.day == latest.c.day)
+        )
+        return list(self._connection.execute(select(*_KEY).select_from(joined).order_by(_keys.c.key_no)))
+
+    def key(self, key_id: str) -> Row[Any] | None:
+        """With the figures of the latest day that saw it, however long ago."""
+        joined = _keys.outerjoin(_days, _days.c.key_no == _keys.c.key_no)
+        query = select(*_KEY).select_from(joined).where(_keys.c.key_id == key_id)
+        return next(iter(self._connection.execute(query.order_by(_days.c.day.desc()).limit(1))), None)
+
+    def spends(self, key_nos: Collection[int], days: Collection[date]) -> dict[int, dict[date, Microcredits]]:
+        """What some keys spent on some days, by key number."""
+        found: dict[int, dict[date, Microcredits]] = {number: {} for number in key_nos}
+        query = select(_days.c.key_no, _days.c.day, _days.c.spent_microcredits)
+        for number, day, spent in self._connection.execute(
+            query.where(_days.c.day.in_(list(days)), _days.c.key_no.in_(list(key_nos)))
+        ):
+            found[number][day] = spent
+        return found
+
+    def days(self, key_no: int, days: Collection[date]) -> list[Row[Any]]:
+        """One key's daily snapshots, oldest first."""
+        query = select(_days).where(_days.c.day.in_(list(days)), _days.c.key_no == key_no)
+        return list(self._connection.execute(query.order_by(_days.c.day)))
+
+    def snapshots(self, key_no: int, since: datetime) -> list[Row[Any]]:
+        """One key's counters at each poll since then, oldest first."""
+        query = (
+            select(
+                _polls.c.taken_at,
+                _snapshots.c.spent_microcredits.label("spent"),
+                _snapshots.c.last_used_at,
+                _snapshots.c.daily_cap_microcredits.label("cap"),
+                _snapshots.c.status,
+                _snapshots.c.rate_limit_per_minute.label("rate_limit"),
+            )
+            .join_from(_polls, _snapshots, _snapshots.c.poll_id == _polls.c.id)
+            .where(_polls.c.taken_at >= since, _snapshots.c.key_no == key_no)
+            .order_by(_polls.c.taken_at)
+        )
+        return list(self._connection.execute(query))
+
+    def baseline(self, key_no: int) -> Baseline | None:
+        """As it stood at the last full hour; None before there is one, or when another version wrote it."""
+        packed = self._connection.execute(select(_states.c.baseline).where(_states.c.key_no == key_no)).scalar()
+        try:
+            return Baseline.unpack(packed) if packed else None
+        except ValueError:
+            return None
+
+    def usual_hours(self, key_nos: Collection[int]) -> dict[int, float]:
+        """Mean credits per hour over the last four weeks, where enough was watched to call that usual."""
+        query = select(_states.c.key_no, _states.c.baseline).where(_states.c.key_no.in_(list(key_nos)))
+        found = {}
+        for number, packed in self._connection.execute(query):
+            try:
+                baseline = Baseline.unpack(packed)
+            except ValueError:
+                continue
+            if baseline.known:
+                found[number] = baseline.mean
+        return found
+
+    # ── the workspace ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def totals(self, since: date) -> dict[date, Microcredits]:
+        """What all keys spent on each day."""
+        query = select(_days.c.day, func.sum(_days.c.spent_microcredits)).where(_days.c.day >= since)
+        return {day: int(total) for day, total in self._connection.execute(query.group_by(_days.c.day))}
+
+    def spent_by(self, at: datetime) -> Microcredits | None:
+        """What all keys had spent of their day at an instant of the past; None where no poll was near."""
+        query = (
+            select(_polls.c.id)
+            .where(_polls.c.taken_at <= at, _polls.c.taken_at > at - timedelta(minutes=65), _polls.c.outcome != FAILED)
+            .order_by(_polls.c.taken_at.desc())
+            .limit(1)
+        )
+        poll = self._connection.execute(query).scalar()
+        if poll is None:
+            return None
+        total = select(func.sum(_snapshots.c.spent_microcredits)).where(_snapshots.c.poll_id == poll)
+        return int(self._connection.execute(total).scalar() or 0)
+
+    def last_good_poll_at(self) -> datetime | None:
+        live = and_(_polls.c.kind == LIVE, _polls.c.outcome == GOOD)
+        query = select(_polls.c.taken_at).where(live).order_by(_polls.c.id.desc()).limit(1)
+        found: datetime | None = self._connection.execute(query).scalar()
+        return found
+
+    def polls(self, *, before: int | None, most: int) -> list[Row[Any]]:
+        return self._page(_polls, _polls.c.id, before, most)
+
+    def _page(self, table: Any, order: Any, before: int | None, most: int, *conditions: Any) -> list[Row[Any]]:
+        """Newest first, from those older than `before` on."""
+        query = select(table).where(*conditions).order_by(order.desc()).limit(most)
+        return list(self._connection.execute(query if before is None else query.where(order < before)))
+
+    def version(self) -> Version:
+        newest = [
+            select(func.coalesce(func.max(column), 0)).scalar_subquery()
+            for column in (_polls.c.id, _transitions.c.id, _outbox.c.seq, _silences.c.id)
+        ]
+        return Version(*self._connection.execute(select(*newest)).one())
+
+    # ── alerts and silences ──────────────────────────────────────────────────────────────────────────────────────
+
+    def alerts(
+        self, *, before: int | None, most: int, status: Iterable[Status] = (), key_id: str = "", kind: str = ""
+    ) -> list[Alert]:
+        """Newest first."""
+        conditions: list[Any] = []
+        if wanted := [one.value for one in status]:
+            conditions.append(_alerts.c.status.in_(wanted))
+        if key_id:
+            conditions.append(_alerts.c.key_id == key_id)
+        if kind:
+            conditions.append(_alerts.c.kind == kind)
+        return [read_alert(row) for row in self._page(_alerts, _alerts.c.id, before, most, *conditions)]
+
+    def alert_counts(self) -> list[tuple[str, str, str, int]]:
+        """Kind, severity, status and how many, of those not resolved."""
+        columns = (_alerts.c.kind, _alerts.c.severity, _alerts.c.status)
+        query = select(*columns, func.count()).where(_alerts.c.status != Status.RESOLVED.value).group_by(*columns)
+        return [(row[0], row[1], row[2], row[3]) for row in self._connection.execute(query)]
+
+    def silences(self, *, before: int | None, most: int) -> list[Silence]:
+        """Those that ended too, newest first."""
+        return [read_silence(row) for row in self._page(_silences, _silences.c.id, before, most)]
+
+    # ── deliveries ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def deliveries(self, *, before: int | None, most: int, status: str = "", channel: str = "") -> list[Row[Any]]:
+        conditions: list[Any] = []
+        if status:
+            conditions.append(_outbox.c.status == status)
+        if channel:
+            conditions.append(_outbox.c.channel == channel)
+        return self._page(_outbox, _outbox.c.seq, before, most, *conditions)
+
+    def oldest_waiting(self) -> dict[str, datetime]:
+        """By channel: since when its oldest notice waits."""
+        query = select(_outbox.c.channel, func.min(_outbox.c.created_at)).where(_outbox.c.status == WAITING)
+        return {row[0]: row[1] for row in self._connection.execute(query.group_by(_outbox.c.channel))}
+
+    def last_balance(self) -> Row[Any] | None:
+        return self._connection.execute(select(_balances).order_by(_balances.c.taken_at.desc()).limit(1)).first()
