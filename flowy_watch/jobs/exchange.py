@@ -2,15 +2,15 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from flowy_watch.core.usage import CREDIT, Microcredits, Reading, Snapshot
 from flowy_watch.errors import SourceError
-from flowy_watch.sources.file import COLUMNS, BadLine, read_export
+from flowy_watch.sources.file import COLUMNS, BadLine, Export, read_export, read_rows
 from flowy_watch.store import Store
 from flowy_watch.store.usage import GOOD, IMPORTED
 
@@ -30,9 +30,19 @@ def import_file(
     store: Store, path: Path, workspace: Path | None, *, now: datetime, progress: Callable[[int, int], None]
 ) -> Imported:
     """Add a file's polls to the database. Interrupted, it may be started again: what is there is passed over."""
-    export = read_export(path, workspace)
+    return _import(store, read_export(path, workspace), str(path), now=now, progress=progress)
+
+
+def import_pushed(store: Store, rows: Iterable[dict[str, Any]], *, now: datetime) -> Imported:
+    """The same for the objects of a request, which look like the lines of a file."""
+    return _import(store, read_rows(rows), "the request", now=now, progress=lambda *_: None)
+
+
+def _import(
+    store: Store, export: Export, what: str, *, now: datetime, progress: Callable[[int, int], None]
+) -> Imported:
     if export.readings[-1].taken_at > now:
-        raise SourceError(f"{path} holds snapshots from the future ({export.readings[-1].taken_at:%Y-%m-%d %H:%M} UTC)")
+        raise SourceError(f"{what} holds snapshots from the future ({export.readings[-1].taken_at:%Y-%m-%d %H:%M} UTC)")
     added = snapshots = 0
     for start in range(0, len(export.readings), _POLLS_AT_ONCE):
         with store.write() as work:

@@ -33,19 +33,30 @@ class Export:
 
 def read_export(path: Path, workspace: Path | None = None) -> Export:
     """Read a whole export. Raises SourceError when a file cannot be read or has not one good line."""
+    snapshots, bad = _believed(_rows(path), str(path))
+    balances = dict(read_balances(workspace)) if workspace else {}
+    return Export(tuple(_readings(snapshots, balances)), bad)
+
+
+def read_rows(rows: Iterable[dict[str, Any]]) -> Export:
+    """The same of rows that came in a request. Raises SourceError when none is good."""
+    snapshots, bad = _believed(enumerate(rows, 1), "the request")
+    return Export(tuple(_readings(snapshots, {})), bad)
+
+
+def _believed(rows: Iterable[tuple[int, dict[str, Any]]], what: str) -> tuple[list[Snapshot], tuple[BadLine, ...]]:
     snapshots: list[Snapshot] = []
     bad: list[BadLine] = []
     times: dict[str, datetime] = {}
-    for number, row in _rows(path):
+    for number, row in rows:
         try:
             snapshots.append(_snapshot(row, times))
         except (ValueError, TypeError, OverflowError) as error:
             bad.append(BadLine(number, str(error)))
     if not snapshots:
         why = f"; line {bad[0].number}: {bad[0].reason}" if bad else ""
-        raise SourceError(f"{path} holds no snapshot (columns: {', '.join(COLUMNS)}){why}")
-    balances = dict(read_balances(workspace)) if workspace else {}
-    return Export(tuple(_readings(snapshots, balances)), tuple(bad))
+        raise SourceError(f"{what} holds no snapshot (columns: {', '.join(COLUMNS)}){why}")
+    return snapshots, tuple(bad)
 
 
 def read_balances(path: Path) -> Iterator[tuple[datetime, Microcredits]]:

@@ -38,7 +38,7 @@ _transitions = TransitionRow.__table__  # type: ignore[attr-defined]
 _silences = SilenceRow.__table__  # type: ignore[attr-defined]
 _outbox = OutboxRow.__table__  # type: ignore[attr-defined]
 
-_KEY = (
+_KEY: tuple[Any, ...] = (
     _keys.c.key_no,
     _keys.c.key_id,
     _keys.c.name,

@@ -100,6 +100,8 @@ def opened(
             if machine and (person := _bearer(site, request, visit)):
                 visit = replace(visit, person=person)
             elif request.method not in ("GET", "HEAD"):
+                if machine:
+                    raise Refusal(401, "Acting through the API needs web.token as a bearer token.")
                 _same_origin(request)
             if request.method in ("POST", "PUT", "PATCH", "DELETE"):
                 body = await _body(request, limit)
@@ -123,7 +125,7 @@ def _attend(site: "Site", visit: Visit, page: Page, *, needs: Role, machine: boo
         if visit.person.role is Role.NOBODY:
             visit = replace(visit, person=site.identity.by_session(visit.session, now=visit.now))
             if visit.method not in ("GET", "HEAD") and needs and visit.person.role:
-                _came_from_our_page(visit, machine=machine)
+                _came_from_our_page(visit)
         _allow(visit, needs)
         return page(site, visit)
     except Refusal as refusal:
@@ -201,9 +203,7 @@ def _same_origin(request: Request) -> None:
         raise Refusal(403, "This request comes from another site's page.")
 
 
-def _came_from_our_page(visit: Visit, *, machine: bool) -> None:
-    if machine:
-        raise Refusal(403, "Acting through the API needs a bearer token.")
+def _came_from_our_page(visit: Visit) -> None:
     if not compare_digest(visit.form.get("csrf", "").encode(), visit.person.csrf.encode()):
         raise Refusal(403, "This form is too old: go back, load its page again, and send it again.")
 

@@ -15,12 +15,14 @@ from starlette.staticfiles import StaticFiles
 
 from flowy_watch import __version__
 from flowy_watch.app import App, telling_of
-from flowy_watch.web import health, metrics, settings_page, sign_in
+from flowy_watch.web import api, health, metrics, settings_page, sign_in
 from flowy_watch.web.door import Frame, Page, elsewhere, known_host, opened
 from flowy_watch.web.identity import Identity
 from flowy_watch.web.look import STATIC, build_templates
 from flowy_watch.web.visit import Role, Visit
 from flowy_watch.web.workers import Workers
+
+_SNAPSHOTS_LIMIT = 8 * 1024 * 1024
 
 
 class Site:
@@ -76,6 +78,7 @@ def build_site(site: Site, workers: Workers) -> Starlette:
         page("/login/{code}", sign_in.by_link, needs=Role.NOBODY, method="POST"),
         page("/sign-out", sign_in.out, needs=Role.VIEWER, method="POST"),
         page("/settings", settings_page.show),
+        Mount("/api/v1", routes=_api(site, workers)),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     return Starlette(
@@ -83,6 +86,28 @@ def build_site(site: Site, workers: Workers) -> Starlette:
         middleware=[Middleware(Frame, site.known_host)],
         exception_handlers={HTTPException: elsewhere(site)},
     )
+
+
+def _api(site: Site, workers: Workers) -> list[BaseRoute]:
+    read = partial(_route, site, workers, machine=True)
+    act = partial(_route, site, workers, machine=True, needs=Role.OPERATOR, method="POST")
+    return [
+        read("/openapi.json", api.openapi, needs=Role.NOBODY),
+        read("/workspace", api.workspace),
+        read("/keys", api.keys),
+        read("/keys/{key:path}", api.key),
+        read("/polls", api.polls),
+        read("/deliveries", api.deliveries),
+        read("/alerts", api.alerts),
+        read("/alerts/{alert}", api.alert),
+        act("/alerts/{alert}/ack", api.acknowledge),
+        act("/alerts/{alert}/resolve", api.resolve),
+        read("/silences", api.silences),
+        act("/silences", api.silence),
+        act("/silences/{silence}", api.unsilence, method="DELETE"),
+        act("/expectations", api.expect),
+        act("/snapshots", api.push, limit=_SNAPSHOTS_LIMIT),
+    ]
 
 
 def _route(

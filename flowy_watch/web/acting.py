@@ -1,0 +1,70 @@
+"""What is done by a person's form and by a program's request alike, through `actions`."""
+
+from typing import TYPE_CHECKING
+
+from flowy_watch import actions
+from flowy_watch.core.alert import Alert
+from flowy_watch.core.silence import Silence
+from flowy_watch.web.visit import Visit
+from flowy_watch.web.wanted import Wanted, number
+
+if TYPE_CHECKING:
+    from flowy_watch.web.site import Site
+
+
+def acknowledge(site: "Site", visit: Visit, wanted: Wanted) -> Alert:
+    return actions.acknowledge(
+        site.store,
+        number(visit.places["alert"]),
+        by=wanted.by(visit.person.name),
+        why=wanted.text("why"),
+        until=wanted.end(needed=False),
+        telling=site.telling,
+        now=visit.now,
+    )
+
+
+def resolve(site: "Site", visit: Visit, wanted: Wanted) -> Alert:
+    return actions.resolve(
+        site.store,
+        number(visit.places["alert"]),
+        by=wanted.by(visit.person.name),
+        why=wanted.text("why"),
+        no_anomaly=wanted.flag("not_an_anomaly"),
+        telling=site.telling,
+        now=visit.now,
+    )
+
+
+def silence(site: "Site", visit: Visit, wanted: Wanted) -> Silence:
+    end = wanted.end(needed=True)
+    assert end is not None  # needed
+    return actions.silence(
+        site.store,
+        wanted.pattern("pattern"),
+        until=end,
+        kind=wanted.kind(),
+        by=wanted.by(visit.person.name),
+        why=wanted.text("why"),
+        now=visit.now,
+    )
+
+
+def expect(site: "Site", visit: Visit, wanted: Wanted) -> tuple[Silence, list[Alert]]:
+    end = wanted.end(needed=True)
+    assert end is not None  # needed
+    return actions.expect(
+        site.store,
+        wanted.pattern("key"),
+        until=end,
+        at_most=wanted.credits(),
+        by=wanted.by(visit.person.name),
+        why=wanted.text("why"),
+        telling=site.telling,
+        now=visit.now,
+    )
+
+
+def unsilence(site: "Site", visit: Visit, wanted: Wanted) -> None:
+    silence_id = number(visit.places["silence"], most=2**31 - 1)
+    actions.unsilence(site.store, silence_id, by=wanted.by(visit.person.name), now=visit.now)

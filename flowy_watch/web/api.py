@@ -1,0 +1,274 @@
+"""The JSON API, `/api/v1`: the facts of the pages for programs, and the same actions."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.responses import Response
+
+from flowy_watch.core.alert import Alert, Status
+from flowy_watch.core.silence import Silence
+from flowy_watch.core.usage import CREDIT, day_of
+from flowy_watch.errors import NotFound, SourceError
+from flowy_watch.jobs.exchange import import_pushed
+from flowy_watch.show import alert_fields, story_lines
+from flowy_watch.web import acting
+from flowy_watch.web.openapi import document
+from flowy_watch.web.visit import Refusal, Visit
+from flowy_watch.web.wanted import Wanted, number
+
+if TYPE_CHECKING:
+    from flowy_watch.web.site import Site
+
+_MOST, _USUAL = 500, 100
+
+
+def json(value: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(value, default=_plain), status, media_type="application/json")
+
+
+def _plain(value: object) -> str:
+    return str(value)
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _credits(amount: int | None) -> float | None:
+    return None if amount is None else amount / CREDIT
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def openapi(_site: "Site", _visit: Visit) -> Response:
+    return json(document())
+
+
+def workspace(site: "Site", visit: Visit) -> Response:
+    with site.store.read() as work:
+        balance, polls = work.views.last_balance(), work.usage.last_polls(1)
+        good_at, counts = work.views.last_good_poll_at(), work.views.alert_counts()
+        total = work.views.totals(day_of(visit.now)).get(day_of(visit.now), 0)
+    return json(
+        {
+            "name": site.settings.workspace.name or None,
+            "at": _instant(visit.now),
+            "balance": _credits(balance.balance_microcredits) if balance else None,
+            "balance_at": _instant(balance.taken_at) if balance else None,
+            "spent_today": _credits(total),
+            "last_poll": _poll(polls[0]) if polls else None,
+            "last_good_poll_at": _instant(good_at),
+            "unresolved_alerts": sum(count for *_, count in counts),
+        }
+    )
+
+
+def keys(site: "Site", visit: Visit) -> Response:
+    most, after, today = _limit(visit), _cursor(visit) or 0, day_of(visit.now)
+    with site.store.read() as work:
+        rows = [row for row in work.views.keys(today) if row.key_no > after]
+    return json({"keys": [_key(site, row, today) for row in rows[:most]], "next_cursor": _next(rows, most, "key_no")})
+
+
+def key(site: "Site", visit: Visit) -> Response:
+    today = day_of(visit.now)
+    days = [today - timedelta(days=n) for n in range(90)]
+    with site.store.read() as work:
+        row = work.views.key(visit.places["key"])
+        if row is None:
+            raise NotFound("there is no such key")
+        daily = work.views.days(row.key_no, days)
+        alerts = work.views.alerts(before=None, most=50, key_id=row.key_id)
+    listed = [
+        {
+            "day": day.day.isoformat(),
+            "spent": _credits(day.spent_microcredits),
+            "daily_cap": _credits(day.daily_cap_microcredits),
+            "last_used_at": _instant(day.last_used_at),
+            "complete": day.complete,
+        }
+        for day in daily
+    ]
+    return json(_key(site, row, today) | {"days": listed, "alerts": [_alert(alert) for alert in alerts]})
+
+
+def _key(site: "Site", row: Any, today: date) -> dict[str, Any]:
+    return {
+        "key_id": row.key_id,
+        "name": row.name,
+        "last_four": row.last_four or None,
+        "owner": site.settings.owner_of(row.key_id, row.name) or None,
+        "status": row.status,
+        "spent_today": _credits(row.spent) if row.day == today else None,
+        "daily_cap": _credits(row.cap),
+        "last_used_at": _instant(row.last_used_at),
+        "created_at": _instant(row.created_at),
+    }
+
+
+def alerts(site: "Site", visit: Visit) -> Response:
+    most, wanted = _limit(visit), visit.query.get("status", "")
+    if wanted not in ("", "unresolved", *(status.value for status in Status)):
+        raise Refusal(422, "status must be open, acknowledged, resolved or unresolved.")
+    status = {"": [], "unresolved": [Status.OPEN, Status.ACKNOWLEDGED]}.get(wanted, wanted and [Status(wanted)])
+    with site.store.read() as work:
+        found = work.views.alerts(
+            before=_cursor(visit), most=most + 1, status=status or [], key_id=visit.query.get("key_id", "")
+        )
+    return json({"alerts": [_alert(alert) for alert in found[:most]], "next_cursor": _next(found, most, "id")})
+
+
+def alert(site: "Site", visit: Visit) -> Response:
+    with site.store.read() as work:
+        found = work.alerts.get(number(visit.places["alert"]))
+        if found is None:
+            raise NotFound(f"there is no alert {visit.places['alert']}")
+        story = story_lines(work, found)
+    lines = [{"at": _instant(line["at"]), "what": str(line["what"]), "line": line["line"]} for line in story]
+    evidence = list(found.finding.evidence)
+    return json(
+        _alert(found) | {"evidence": evidence, "acknowledged_by": found.acknowledged_by or None, "story": lines}
+    )
+
+
+def _alert(alert: Alert) -> dict[str, Any]:
+    fields = alert_fields(alert)
+    return fields | {name: _instant(fields[name]) for name in ("opened_at", "last_seen_at", "resolved_at")}
+
+
+def silences(site: "Site", visit: Visit) -> Response:
+    with site.store.read() as work:
+        found = work.alerts.silences(visit.now)
+    return json({"silences": [_silence(one) for one in found]})
+
+
+def _silence(one: Silence) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "pattern": one.pattern,
+        "kind": one.kind or None,
+        "until": _instant(one.until),
+        "created_at": _instant(one.created_at),
+        "by": one.by or None,
+        "why": one.why or None,
+        "expected": one.expected,
+        "credits": _credits(one.credits_at_most),
+    }
+
+
+def deliveries(site: "Site", visit: Visit) -> Response:
+    most = _limit(visit)
+    with site.store.read() as work:
+        rows = work.views.deliveries(before=_cursor(visit), most=most + 1, status=visit.query.get("status", ""))
+    listed = [
+        {
+            "id": row.id,
+            "alert": row.alert_id,
+            "channel": row.channel or None,
+            "change": row.change,
+            "status": row.status,
+            "created_at": _instant(row.created_at),
+            "sent_at": _instant(row.sent_at),
+            "tries": row.tries,
+            "reason": row.reason or None,
+        }
+        for row in rows[:most]
+    ]
+    return json({"deliveries": listed, "next_cursor": _next(rows, most, "seq")})
+
+
+def polls(site: "Site", visit: Visit) -> Response:
+    most = _limit(visit)
+    with site.store.read() as work:
+        rows = work.views.polls(before=_cursor(visit), most=most + 1)
+    return json({"polls": [_poll(row) for row in rows[:most]], "next_cursor": _next(rows, most, "id")})
+
+
+def _poll(row: Any) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "taken_at": _instant(row.taken_at),
+        "outcome": row.outcome,
+        "reason": row.reason or None,
+        "keys": row.keys,
+        "skipped": row.skipped,
+    }
+
+
+def _limit(visit: Visit) -> int:
+    text = visit.query.get("limit", str(_USUAL))
+    if not text.isascii() or not text.isdigit() or len(text) > 4 or not 1 <= int(text) <= _MOST:
+        raise Refusal(422, f"limit must be a number from 1 to {_MOST}.")
+    return int(text)
+
+
+def _cursor(visit: Visit) -> int | None:
+    text = visit.query.get("cursor", "")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise Refusal(422, "cursor must be what next_cursor said.")
+    return int(text)
+
+
+def _next(rows: list[Any], most: int, name: str) -> str | None:
+    """Where the next page begins; None on the last."""
+    return str(getattr(rows[most - 1], name)) if len(rows) > most else None
+
+
+# ── acting ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _wanted(visit: Visit) -> Wanted:
+    if not visit.body:
+        return Wanted({}, visit.now)
+    found = _object(visit.body)
+    return Wanted(found, visit.now)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(body)
+    except ValueError:
+        raise Refusal(400, "The body is not JSON.") from None
+    if not isinstance(found, dict):
+        raise Refusal(422, "The body must be an object.")
+    return found
+
+
+def acknowledge(site: "Site", visit: Visit) -> Response:
+    return json(_alert(acting.acknowledge(site, visit, _wanted(visit))))
+
+
+def resolve(site: "Site", visit: Visit) -> Response:
+    return json(_alert(acting.resolve(site, visit, _wanted(visit))))
+
+
+def silence(site: "Site", visit: Visit) -> Response:
+    return json(_silence(acting.silence(site, visit, _wanted(visit))), 201)
+
+
+def unsilence(site: "Site", visit: Visit) -> Response:
+    acting.unsilence(site, visit, Wanted({}, visit.now))
+    return Response(status_code=204)
+
+
+def expect(site: "Site", visit: Visit) -> Response:
+    made, taken = acting.expect(site, visit, _wanted(visit))
+    return json(_silence(made) | {"alerts": [one.id for one in taken]}, 201)
+
+
+def push(site: "Site", visit: Visit) -> Response:
+    """Snapshots of one or more moments, as lines of an export."""
+    rows = _object(visit.body).get("snapshots")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise Refusal(422, "snapshots must be a list of objects.")
+    try:
+        done = import_pushed(site.store, rows, now=visit.now)
+    except SourceError as error:
+        raise Refusal(422, f"{error}.") from None
+    bad = [{"place": line.number, "reason": line.reason} for line in done.bad[:20]]
+    return json({"polls": done.polls, "snapshots": done.snapshots, "known": done.known, "skipped": bad}, 201)
