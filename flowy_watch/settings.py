@@ -813,6 +813,8 @@ after_polls = 3                      # failed polls in a row before it is told
 # kind = "slack"
 # token_file = "/run/secrets/slack_token"       # a bot token, xoxb-…
 # channel = "C0123456789"
+# app_token_file = "/run/secrets/slack_app_token"    # buttons: an App-Level Token, xapp-…, with connections:write
+# allowed_users = ["U0123456789"]               # the member ids of those who may press them
 
 # [channels.hook]
 # kind = "slack_webhook"

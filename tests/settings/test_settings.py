@@ -59,7 +59,15 @@ def test_every_example_of_the_template_loads_when_its_mark_is_removed(tmp_path: 
         lines.append(bare if example else line)
     text = "\n".join(lines).replace("https://…", "https://example.com")
     more = ("heartbeat_url", "pagerduty_key", "webhook_url", "webhook_token", "webhook_secret", "apprise_url")
-    for name in ("source_token", "slack_token", "slack_webhook", "smtp_password", "web_token", *more):
+    for name in (
+        "source_token",
+        "slack_token",
+        "slack_app_token",
+        "slack_webhook",
+        "smtp_password",
+        "web_token",
+        *more,
+    ):
         assert f"/run/secrets/{name}" in text
         text = text.replace(f"/run/secrets/{name}", str(tmp_path / "secret"))
     (tmp_path / "other").write_text("another secret\n")
