@@ -15,7 +15,7 @@ from flowy_watch.sources.columns import KeyColumns
 from flowy_watch.sources.contract import ApiOptions
 from flowy_watch.sources.exchange import Call
 from flowy_watch.sources.expression import ABSENT, CannotApply, reader
-from flowy_watch.sources.fields import balance_to_micro
+from flowy_watch.sources.fields import Listed, balance_to_micro
 from flowy_watch.sources.pace import Deadline, TellsTime
 from flowy_watch.sources.transport import Answer, Forbidden, NoAnswer, NothingThere, Transport, Wait
 
@@ -87,30 +87,31 @@ class ApiSource:
 
     def _keys(self, pull: "_Pull") -> tuple[tuple[Snapshot, ...], tuple[Skipped, ...]]:
         """Raises SourceError also when there are keys and none can be believed: then the mapping is wrong."""
-        items = self._listed(pull)
-        snapshots, skipped = self._fields.snapshots(items, pull.now, latest=pull.time() + self._config.clock_tolerance)
-        if items and not snapshots:
+        listed = self._listed(pull)
+        snapshots, skipped = listed.outcome()
+        if listed.items and not snapshots:
             raise SourceError(
                 f"none of the {len(skipped)} keys listed can be believed; the commonest reason: {_commonest(skipped)};"
                 " check source.fields"
             )
         return snapshots, skipped
 
-    def _listed(self, pull: "_Pull") -> list[object]:
+    def _listed(self, pull: "_Pull") -> Listed:
         """Every item of every page, or SourceError: half a list would look like keys that vanished."""
         keys, limit = self._config.keys, self._config.page_limit
         query = {name: value.get_secret_value() for name, value in keys.query.items()}
         if keys.limit_param:
             query[keys.limit_param] = str(limit)
-        items: list[object] = []
+        listed, tolerance = Listed(), self._config.clock_tolerance
         seen: set[str] = set()
         while True:
             call = Call(keys.path, "source.keys.path", query)
             answer = pull.get(call)
-            items += self._page(call, answer)
+            self._fields.examine(self._page(call, answer), listed, pull.now, latest=pull.time() + tolerance)
             cursor = self._cursor(call, answer)
+            del answer  # so that the next page takes its place in memory, and in the processor's caches
             if not cursor:
-                return items
+                return listed
             if not keys.cursor_param:
                 raise SourceError(f"{call} names a next page, but source.keys.cursor_param is empty")
             if cursor in seen:

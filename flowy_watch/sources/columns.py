@@ -57,6 +57,11 @@ class KeyColumns:
     ) -> tuple[tuple[Snapshot, ...], tuple[Skipped, ...]]:
         """The keys that can be believed, in the order listed, and those that cannot. No id stands in both."""
         listed = Listed()
+        self.examine(items, listed, now, latest=latest)
+        return listed.outcome()
+
+    def examine(self, items: Sequence[object], listed: Listed, now: datetime, *, latest: datetime) -> None:
+        """Put each of `items`, which follow those that `listed` has seen, where it belongs."""
         for start in range(0, len(items), _STRETCH):
             stretch = items[start : start + _STRETCH]
             try:
@@ -64,8 +69,7 @@ class KeyColumns:
             except (ValueError, OverflowError):  # _NotPlain, or what a field's rule says of one value
                 plain = []
             if not plain or not listed.believe_new(plain):
-                self._fields.examine(stretch, listed, now, latest=latest, first=start + 1)
-        return listed.outcome()
+                self._fields.examine(stretch, listed, now, latest=latest)
 
     def _plain(self, items: Sequence[Any], now: datetime, latest: datetime) -> list[Snapshot]:
         """Raises ValueError or OverflowError unless all of `items` are plain."""

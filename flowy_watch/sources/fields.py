@@ -22,6 +22,8 @@ class Listed:
     """The keys of a list: believed, or skipped with the first reason to."""
 
     def __init__(self) -> None:
+        self.items = 0
+        """How many items of the list have been seen."""
         self._found: dict[str, Snapshot] = {}
         self._skipped: dict[str, Skipped] = {}
 
@@ -35,6 +37,7 @@ class Listed:
         new = {snapshot.key_id: snapshot for snapshot in snapshots}
         if len(new) < len(snapshots) or not self._found.keys().isdisjoint(new):
             return False
+        self.items += len(snapshots)
         self._found |= new
         return True
 
@@ -77,17 +80,16 @@ class KeyFields:
         self.examine(items, listed, now, latest=latest)
         return listed.outcome()
 
-    def examine(
-        self, items: Iterable[object], listed: Listed, now: datetime, *, latest: datetime, first: int = 1
-    ) -> None:
-        """Put each of `items`, the first of which is the list's `first`, where it belongs."""
-        for position, item in enumerate(items, first):
+    def examine(self, items: Iterable[object], listed: Listed, now: datetime, *, latest: datetime) -> None:
+        """Put each of `items`, which follow those that `listed` has seen, where it belongs."""
+        for item in items:
+            listed.items += 1
             key = ""
             try:
                 key = self._id(item)
                 listed.believe(self._snapshot(key, item, now, latest=latest))
             except Unbelievable as why:
-                listed.skip(key or f"(item {position})", str(why))
+                listed.skip(key or f"(item {listed.items})", str(why))
 
     def _id(self, item: object) -> str:
         if type(item) is not dict:
