@@ -19,6 +19,7 @@ from flowy_watch import __version__
 from flowy_watch.errors import FlowyWatchError
 
 if TYPE_CHECKING:
+    from flowy_watch.core.digest import Digest
     from flowy_watch.core.period import Period
     from flowy_watch.core.usage import Reading
     from flowy_watch.jobs.backtest import Backtest
@@ -282,6 +283,7 @@ def poll(context: typer.Context, json: Json = False) -> None:
 
     with build_app(_settings(context)) as built:
         polled = built.poll.run(_now())
+        built.digest.run(_now())
         built.postman.deliver_due(within=timedelta(seconds=60))
     changes = [{"change": t.change.value, **alert_fields(t.alert)} for t in polled.transitions]
     if json:
@@ -492,14 +494,27 @@ def digest(
     week: Annotated[str | None, typer.Option("--week", metavar="2026-W47", help="Default: the last finished.")] = None,
     month: Annotated[str | None, typer.Option("--month", metavar="2026-10", help="A month instead.")] = None,
     owner: Annotated[str, typer.Option("--owner", help="Only the keys of this owner.")] = "",
+    preview: Annotated[
+        Path | None, typer.Option("--preview", metavar="FILE.html", help="Write what would be mailed, for a browser.")
+    ] = None,
+    text: Annotated[bool, typer.Option("--text", help="Print what a text-only mail program shows (default).")] = False,
     json: Json = False,
+    send: Annotated[bool, typer.Option("--send", help="Send it now to all who get it and did not have it.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="With --send: also to those who had it.")] = False,
 ) -> None:
-    """Show a finished week or month in numbers."""
-    from flowy_watch.app import open_store
+    """Show or send a finished week or month in numbers."""
+    from flowy_watch.app import build_renderer, open_store
+    from flowy_watch.core.edition import Edition, Issue
+    from flowy_watch.core.message import Dialect, EmailMessage
     from flowy_watch.jobs.digest import digest_of
     from flowy_watch.render.digest_json import digest_fields
+    from flowy_watch.render.digest_mail import page_of
     from flowy_watch.show import as_json
 
+    if sum((preview is not None, text, json, send)) > 1:
+        raise _usage("give one of --preview, --text, --json and --send")
+    if again and not send:
+        raise _usage("--again goes with --send")
     now = _now()
     period = _finished(week, month, now)
     settings = _settings(context)
@@ -512,7 +527,50 @@ def digest(
     made = whole.for_owner(owner) if owner else whole
     if owner and not made.keys:
         raise _fail(f'no key of {period.name} belongs to {owner}; [keys."pattern"] owner says whose a key is')
-    _say(as_json(digest_fields(made)))
+    if json:
+        _say(as_json(digest_fields(made)))
+        return
+    if send:
+        _send_digest(settings, whole, owner, again=again)
+        return
+    mail = build_renderer(settings).render_digest(Issue(Edition("", owner=owner), made), Dialect.EMAIL)
+    assert isinstance(mail, EmailMessage)
+    if preview is None:
+        _say(mail.text.rstrip("\n"))
+        return
+    try:
+        preview.write_text(page_of(mail), encoding="utf-8")
+    except OSError as error:
+        raise _fail(f"cannot write {preview}: {error.strerror}") from None
+    _say(f"Wrote {preview}: {mail.subject}")
+
+
+def _send_digest(settings: "Settings", whole: "Digest", owner: str, *, again: bool) -> None:
+    """Put it into the outbox for those who get it by the configuration, and deliver."""
+    from flowy_watch.app import build_app, editions
+    from flowy_watch.store.outbox import DEAD, SENT
+
+    wanted = [one for one in editions(settings) if one.span is whole.period.span and one.owner == owner]
+    if not wanted:
+        section = "digest.editions" if owner else "digest.channels"
+        raise _fail(f"nobody gets this digest; name channels in {section}")
+    with build_app(settings) as built:
+        issues = built.digest.send_now(whole, wanted, again=again)
+        built.postman.deliver_due(within=timedelta(seconds=60))
+        with built.store.read() as work:
+            fates = {issue.edition: work.outbox.fate(issue.identity) for issue in issues}
+    for one in wanted:
+        where = one.channel + (f" ({one.recipient})" if one.recipient else "")
+        status, reason = fates.get(one, ("", ""))
+        if not status:
+            _say(f"{where} had {whole.period.name} already; --again sends it once more")
+        elif status == SENT:
+            _say(f"{where}: sent {whole.period.name}" + (f" ({reason})" if reason else ""))
+        else:
+            trying = "" if status == DEAD else "; `run` and `poll` go on trying"
+            _say(f"{where}: not delivered: {reason or 'not tried yet'}{trying}")
+    if any(status not in ("", SENT) for status, _ in fates.values()):
+        raise typer.Exit(1)
 
 
 def _finished(week: str | None, month: str | None, now: datetime) -> "Period":

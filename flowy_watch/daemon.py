@@ -22,6 +22,7 @@ from flowy_watch.notify_socket import NotifySocket
 _STOP_WITHIN = timedelta(seconds=4)
 _PRESSES_WITHIN = timedelta(seconds=1)  # for what was pressed just before
 _BEAT = 1.0  # seconds between looks at signals; the watchdog is fed from the same loop
+_LOOK_FOR_DIGESTS = 60.0
 
 log = structlog.get_logger()
 
@@ -102,6 +103,8 @@ class Daemon:
         )
         closing = CronTrigger(hour=23, minute=59, second=50, timezone=UTC)  # reads each cap day's last counters
         scheduler.add_job(self._guarded(self._poll), closing)
+        look = IntervalTrigger(seconds=max(_LOOK_FOR_DIGESTS / self._app.clock.speed, 1), timezone=UTC)
+        scheduler.add_job(self._guarded(self._digest), look)
         scheduler.add_job(self._guarded(self._prune), CronTrigger(hour=3, minute=17, timezone=UTC))
         beats = self._app.settings.heartbeat
         with Heartbeat(beats.url.get_secret_value() if beats.url else "", every=beats.every) as self._heartbeat:
@@ -138,6 +141,11 @@ class Daemon:
         finally:
             self._poll_began = None
         if polled.waiting:
+            self._app.postman.ring()
+
+    def _digest(self) -> None:
+        """Which one is due stands in the database: a machine that slept over the hour sends it late, and once."""
+        if self._app.digest.run(self._app.clock.now()):
             self._app.postman.ring()
 
     def _prune(self) -> None:

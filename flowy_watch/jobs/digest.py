@@ -116,12 +116,12 @@ class DigestJob:
             period = period.after()
         work.digests.plan(edition, period, self._plan.calendar.due_at(period))
 
-    def send_now(self, digest: Digest, editions: Sequence[Edition], *, again: bool) -> list[Edition]:
+    def send_now(self, digest: Digest, editions: Sequence[Edition], *, again: bool) -> list[Issue]:
         """By hand: put a digest of the whole workspace, cut to each edition, into the outbox now.
 
-        Returns those that got it: all who did not have that period's already, or all with `again`.
+        Returns what was put there: for all who did not have that period's already, or for all with `again`.
         """
-        told = []
+        issues = []
         with self._store.write() as work:
             for edition in editions:
                 known = work.digests.of(edition, digest.period)
@@ -129,7 +129,7 @@ class DigestJob:
                 if had_it and not again:
                     continue
                 mine = digest.for_owner(edition.owner) if edition.owner else digest
-                work.outbox.add([digested(Issue(edition, mine, again=had_it))])
+                issues.append(Issue(edition, mine, again=had_it))
                 work.digests.done(edition, digest.period, Made.SENT, at=digest.made_at)
-                told.append(edition)
-        return told
+            work.outbox.add(digested(issue) for issue in issues)
+        return issues

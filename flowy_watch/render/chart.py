@@ -44,10 +44,17 @@ class Chart:
     expected: Sequence[float] = ()
     low: Sequence[float] = ()
     high: Sequence[float] = ()
+    range_name: str = "usual range"
+    ahead: int = 0
+    """So many of the last steps are still to come: that their values are not known is no gap."""
     limit: float | None = None
     limit_name: str = "daily cap"
     mark_at: datetime | None = None
     mark_name: str = "alert"
+
+    @property
+    def past(self) -> Sequence[float]:
+        return self.values[: len(self.values) - self.ahead]
 
     @property
     def end_at(self) -> datetime:
@@ -99,8 +106,10 @@ def description(chart: Chart) -> str:
         words.append(f"Last {amount_words(known[-1][0])}.")
     else:
         words.append("Nothing is known.")
-    if len(known) < len(chart.values):
-        words.append(f"{len(chart.values) - len(known)} of {len(chart.values)} are not known.")
+    if len(known) < len(chart.past):
+        words.append(f"{len(chart.past) - len(known)} of {len(chart.past)} are not known.")
+    if chart.ahead and isfinite(chart.expected[-1]):
+        words.append(f"Expected at the end: {amount_words(chart.expected[-1])}.")
     if chart.limit is not None:
         words.append(f"{chart.limit_name.capitalize()} {amount_words(chart.limit)}.")
     if chart.mark_at is not None:
@@ -143,7 +152,8 @@ class _Drawing:
             yield f'<path d="{self._band()}" {fill("band", self.palette)}/>'
         yield from self._values()
         if chart.expected:
-            line = "".join(self._line(run, 0.5) for run in _runs(chart.expected))
+            offset = 0.5 if chart.shape is Shape.STEPS else 1.0
+            line = "".join(self._line(run, offset) for run in _runs(chart.expected))
             yield f'<path d="{line}" {stroke("expected", self.palette)} stroke-width="1.2" stroke-linejoin="round"/>'
         yield from self._limit()
         yield from self._mark()
@@ -192,7 +202,7 @@ class _Drawing:
         return path
 
     def _unknown(self) -> Iterator[str]:
-        for run in _runs([0.0 if not isfinite(v) else float("nan") for v in self.chart.values]):
+        for run in _runs([0.0 if not isfinite(v) else float("nan") for v in self.chart.past]):
             x, width = self.x(run[0][0]), self.per_point * len(run)
             height = self.floor - self.top
             yield (
@@ -239,10 +249,10 @@ class _Drawing:
         chart, y, x = self.chart, self.bottom - 12, 12.0
         entries = [(chart.what, "spent", 8)]
         if chart.low and chart.high:
-            entries.append(("usual range", "band", 8))
+            entries.append((chart.range_name, "band", 8))
         if chart.expected:
             entries.append(("expected", "expected", 2))
-        if not all(isfinite(v) for v in chart.values):
+        if not all(isfinite(v) for v in chart.past):
             entries.append(("not watched", "unknown", 8))
         for words, colour, thick in entries:
             yield (

@@ -41,9 +41,18 @@ DARK = Palette(
     unknown="#282d34",
 )
 
+SERIES = {
+    LIGHT: ("#3a72bd", "#d9822b", "#3f9468", "#a6568f", "#c3a51d", "#4aa3b8", "#7d6bc9"),
+    DARK: ("#5b9bea", "#f0a04b", "#5fbf8c", "#d183ba", "#dcc04a", "#6cc3d8", "#a593ee"),
+}
+"""Colours of several things in one picture, told apart also by who sees no red or green: they differ in lightness."""
+REST = {LIGHT: "#a4adb8", DARK: "#6b7683"}
+
 _RULES = "\n".join(
     f"  .f-{name} {{ fill: {colour} }} .s-{name} {{ stroke: {colour} }}" for name, colour in DARK._asdict().items()
 )
+_RULES += "\n" + "\n".join(f"  .f-series-{n} {{ fill: {colour} }}" for n, colour in enumerate(SERIES[DARK]))
+_RULES += f"\n  .f-rest {{ fill: {REST[DARK]} }}"
 CHART_STYLE = f"@media (prefers-color-scheme: dark) {{\n{_RULES}\n}}\n"
 """For a page that shows light charts: the same in the dark. Attributes give way to style sheets, so nothing more."""
 
@@ -54,3 +63,11 @@ def fill(name: str, palette: Palette) -> str:
 
 def stroke(name: str, palette: Palette) -> str:
     return f'class="s-{name}" fill="none" stroke="{getattr(palette, name)}"'
+
+
+def series_fill(place: int, palette: Palette) -> str:
+    """The colour of the thing at this place; of all that have no place of their own, one grey."""
+    colours = SERIES[palette]
+    if place < len(colours):
+        return f'class="f-series-{place}" fill="{colours[place]}"'
+    return f'class="f-rest" fill="{REST[palette]}"'

@@ -8,9 +8,11 @@ from functools import partial
 
 from flowy_watch.core.alert import Alert, Change
 from flowy_watch.core.bundle import Form
+from flowy_watch.core.edition import Issue
 from flowy_watch.core.message import Dialect, EmailMessage, FactsMessage, Message, PlainMessage, SlackMessage
 from flowy_watch.core.notification import UNDELIVERED, Notification
 from flowy_watch.core.press import Verb, action_id
+from flowy_watch.render.digest_mail import mail_of, notice_of
 from flowy_watch.render.environment import build_environment
 from flowy_watch.render.notice import (
     Mood,
@@ -47,7 +49,15 @@ class Renderer:
         self._environment = build_environment()
 
     def render(self, notification: Notification, dialect: Dialect) -> Message:
+        if notification.issue is not None:
+            return self.render_digest(notification.issue, dialect)
         return self._say(self.notice(notification), dialect, (notification,))
+
+    def render_digest(self, issue: Issue, dialect: Dialect) -> Message:
+        """A mail with pictures; elsewhere one message with the same words."""
+        if dialect is Dialect.EMAIL:
+            return mail_of(issue, self._reader, self._environment)
+        return self._say(notice_of(issue.digest, self._reader), dialect)
 
     def pages(self, notifications: Sequence[Notification], dialect: Dialect, form: Form) -> tuple[Page, ...]:
         """How many notifications are dealt out to few messages: at most three for Slack, one for the others.

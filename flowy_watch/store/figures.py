@@ -1,11 +1,11 @@
 """The figures of a period, added up inside the database."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, or_, select
+from sqlalchemy import Connection, Text, and_, case, cast, func, or_, select
 
 from flowy_watch.core.digest import IDLE_DAYS, RECENT_DAYS, BalanceFigures, DayFigures, Facts, KeyFigures
 from flowy_watch.core.period import Period, days_between
@@ -239,12 +239,12 @@ class Figures:
         began = self._connection.execute(select(func.min(_keys.c.first_seen_at))).scalar()
         if first is None or began is None or first > max(period.start_at, began) + _HOUR:
             return None
-        good = select(_polls.c.id).where(_polls.c.outcome != FAILED)
-        blind = 0
-        for at in _hours(max(period.start_at, began.replace(minute=0, second=0, microsecond=0)), period.end_at):
-            within = good.where(taken >= at, taken < at + _HOUR).limit(1)
-            blind += self._connection.execute(within).first() is None
-        return blind
+        start_at: datetime = max(period.start_at, began.replace(minute=0, second=0, microsecond=0))
+        on_sqlite = self._connection.dialect.name == "sqlite"
+        hour: Any = func.substr(cast(taken, Text), 1, 13) if on_sqlite else func.date_trunc("hour", taken)
+        good = and_(taken >= start_at, taken < period.end_at, _polls.c.outcome != FAILED)
+        seen = self._connection.execute(select(func.count(hour.distinct())).where(good)).scalar() or 0
+        return max((period.end_at - start_at) // _HOUR - int(seen), 0)
 
 
 def _in(first: date, end: date) -> Any:
@@ -254,12 +254,6 @@ def _in(first: date, end: date) -> Any:
 def _sum(whole: Any, rest: Any) -> Microcredits:
     """Of PostgreSQL these are decimals."""
     return int(whole or 0) * CREDIT + int(rest or 0)
-
-
-def _hours(start: datetime, end: datetime) -> Iterator[datetime]:
-    while start < end:
-        yield start
-        start += _HOUR
 
 
 def _is_new(created_at: datetime | None, seen_at: datetime, watched_from: datetime | None, period: Period) -> bool:

@@ -299,6 +299,12 @@ class Outbox:
         query = select(_outbox).where(_outbox.c.alert_id == alert_id).order_by(_outbox.c.seq)
         return list(self._connection.execute(query))
 
+    def fate(self, outbox_id: str) -> tuple[str, str]:
+        """Status of one notice, and the reason of it where there is one."""
+        query = select(_outbox.c.status, _outbox.c.reason).where(_outbox.c.id == outbox_id)
+        row = self._connection.execute(query).first()
+        return (row.status, row.reason) if row else ("", "")
+
     def counts(self) -> dict[tuple[str, str], int]:
         """By channel and status; withheld ones have no channel."""
         query = select(_outbox.c.channel, _outbox.c.status, func.count()).group_by(_outbox.c.channel, _outbox.c.status)

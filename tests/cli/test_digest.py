@@ -2,11 +2,13 @@
 
 import json
 from datetime import timedelta
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
 
 from flowy_watch.core.period import Period, Span, last_finished
+from flowy_watch.simulator.people import MailSink
 from tests.cli.rig import SOURCE_TOKEN, Ran, cli, now
 
 WEEK = last_finished(Span.WEEK, now())
@@ -101,3 +103,96 @@ def test_what_is_no_finished_period_is_a_mistake_that_is_named(
 def test_a_week_nobody_saw_is_all_missing(workspace: Workspace) -> None:
     told = json.loads(workspace.run("--week", "2020-W01", "--json").out)
     assert (told["total_microcredits"], len(told["missing_days"])) == (0, 7)
+
+
+def test_without_an_option_it_is_printed_as_a_text_only_mail_program_shows_it(workspace: Workspace) -> None:
+    said = workspace.run().out
+    assert said.startswith("Flowy spend, week ")
+    assert "TO DO" in said
+    assert said == workspace.run("--text").out
+
+
+def test_the_preview_is_a_page_that_holds_everything_it_shows(workspace: Workspace) -> None:
+    file = workspace.folder / "digest.html"
+    ran = workspace.run("--preview", file)
+    assert ran.out.startswith(f"Wrote {file}: Flowy spend W")
+    page = file.read_text()
+    assert "data:image/png;base64," in page
+    assert "cid:" not in page
+    assert "http" not in page
+
+
+def test_one_thing_at_a_time(workspace: Workspace) -> None:
+    for words in (["--json", "--text"], ["--send", "--preview", "x.html"], ["--again"]):
+        assert workspace.run(*words).code == 2
+
+
+def test_a_preview_that_cannot_be_written_is_named(workspace: Workspace) -> None:
+    ran = workspace.run("--preview", workspace.folder / "nowhere" / "x.html")
+    assert (ran.code, "cannot write" in ran.err) == (1, True)
+
+
+def test_sending_without_anybody_to_send_to_says_what_to_configure(workspace: Workspace) -> None:
+    ran = workspace.run("--send")
+    assert (ran.code, "name channels in digest.channels" in ran.err) == (1, True)
+    ran = workspace.run("--send", "--owner", "media-team")
+    assert (ran.code, "name channels in digest.editions" in ran.err) == (1, True)
+
+
+def test_by_hand_each_recipient_is_sent_it_once_and_again_only_when_asked(workspace: Workspace) -> None:
+    with MailSink() as sink:
+        workspace.configure(
+            f"""
+[channels.mail]
+kind = "email"
+host = "{sink.host}"
+port = {sink.port}
+security = "none"
+from = "flowy-watch@example.com"
+to = ["oncall@example.com"]
+[digest]
+channels = ["mail"]
+recipients = ["ana@example.com", "ben@example.com"]
+[[digest.editions]]
+owner = "media-team"
+channels = ["mail"]
+recipients = ["media@example.com"]
+"""
+        )
+        assert workspace.run("--send").out.splitlines() == [
+            f"mail (ana@example.com): sent {WEEK.name}",
+            f"mail (ben@example.com): sent {WEEK.name}",
+        ]
+        assert f"mail (ana@example.com) had {WEEK.name} already; --again" in workspace.run("--send").out
+        assert len(sink.mails) == 2
+        workspace.run("--send", "--owner", "media-team")
+        workspace.run("--send", "--owner", "media-team", "--again")
+        mails = [message_from_bytes(mail.raw, policy=policy.default) for mail in sink.mails]
+
+    assert [mail["To"] for mail in mails] == ["ana@example.com", "ben@example.com", *["media@example.com"] * 2]
+    assert len({mail["Message-ID"] for mail in mails}) == 4
+    assert "media-team" in mails[2]["Subject"]
+    assert mails[0]["List-Id"] == "<digest.flowy-watch.example.com>"
+    kinds = [part.get_content_type() for part in mails[0].walk()]
+    assert kinds[:5] == ["multipart/mixed", "multipart/alternative", "text/plain", "multipart/related", "text/html"]
+    assert kinds[-1] == "text/csv"
+
+
+def test_a_mail_server_that_is_away_is_told_and_the_digest_waits(workspace: Workspace) -> None:
+    workspace.configure(
+        """
+[channels.mail]
+kind = "email"
+host = "127.0.0.1"
+port = 9
+security = "none"
+from = "flowy-watch@example.com"
+to = ["oncall@example.com"]
+[digest]
+channels = ["mail"]
+"""
+    )
+    ran = workspace.run("--send")
+    assert ran.code == 1
+    assert "mail (oncall@example.com): not delivered:" in ran.out
+    assert "could not be reached; `run` and `poll` go on trying" in ran.out

@@ -1,0 +1,289 @@
+"""The digest people read: the verdict in the subject, what to do first, and nothing that breaks it."""
+
+import csv
+import gzip
+import io
+import json
+import re
+from dataclasses import replace
+from datetime import timedelta
+from html.parser import HTMLParser
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from flowy_watch.core.digest import Digest, KeyFigures, Outcome, contributions
+from flowy_watch.core.edition import Edition, Issue
+from flowy_watch.core.message import Dialect, EmailMessage, FactsMessage, PlainMessage, SlackMessage
+from flowy_watch.core.usage import CREDIT
+from flowy_watch.render import Reader, Renderer
+from flowy_watch.render.digest_figures import credits_about, percent
+from flowy_watch.render.digest_mail import page_of
+from tests.builders import credit
+from tests.core.digests import WEEK, alert_figures, balance, digest, key
+
+KEYS_URL = "https://app.example.com/settings/api-keys"
+RENDERER = Renderer(Reader("Acme Studio", KEYS_URL, ZoneInfo("Europe/Madrid")))
+SPREAD = [10.0] * 7
+MAIL_LIMIT = 102_000
+VOID = {"meta", "img", "br", "hr", "link"}
+
+
+def mail(made: Digest, **edition: Any) -> EmailMessage:
+    told = RENDERER.render_digest(Issue(Edition("mail", **edition), made), Dialect.EMAIL)
+    assert isinstance(told, EmailMessage)
+    return told
+
+
+def slack(made: Digest) -> SlackMessage:
+    told = RENDERER.render_digest(Issue(Edition("ops"), made), Dialect.SLACK)
+    assert isinstance(told, SlackMessage)
+    return told
+
+
+def with_recent(*keys: KeyFigures) -> list[KeyFigures]:
+    return [replace(one, recent=(CREDIT,) * 21 + tuple(day or 0 for day in one.days)) for one in keys]
+
+
+def usual(**more: Any) -> Digest:
+    """A week like most: two keys of two owners, one thing to do."""
+    keys = with_recent(
+        key("render", *[1000] * 7, earlier=(6000, 6500, 6500, 6500), cap=3000, usual_high=1000, last_four="4f2a"),
+        key("batch", *[500] * 7, earlier=(4000, 3500, 3500, 3500)),
+    )
+    given = {"per_day": 1400, "balance": balance(34_000, fell=10_500), "owners": {"render": "ana"}} | more
+    return digest(*keys, **given)
+
+
+class Wellformed(HTMLParser):
+    """Every tag that is opened is closed, in order; every picture says what it shows."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.pictures: list[dict[str, str | None]] = []
+        self.links: list[str | None] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attributes]
+        assert len(names) == len(set(names)), f"{tag} has an attribute twice"
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "img":
+            self.pictures.append(dict(attributes))
+        if tag == "a":
+            self.links.append(dict(attributes).get("href"))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_subject_is_the_verdict() -> None:
+    assert mail(usual()).subject == "Flowy spend W47: 10,500 credits (+5 %), 1 action, runway 23 days"
+
+
+def test_the_subject_of_a_week_not_seen_whole_says_at_least() -> None:
+    made = digest(key("a", *SPREAD, open_days=1, cap=100))
+    assert mail(made).subject == "Flowy spend W47: ≥70 credits"
+
+
+def test_an_owners_edition_is_about_their_keys_and_their_share() -> None:
+    told = mail(usual().for_owner("ana"), owner="ana", recipient="ana@example.com")
+    assert told.subject == "Flowy spend W47, ana: 7,000 credits (+17 %)"
+    assert "67 % of the workspace's 10,500." in told.text
+    assert "batch" not in told.text + told.html
+    assert told.to == ("ana@example.com",)
+
+
+def test_what_to_do_comes_first_with_its_owner_and_its_exact_place() -> None:
+    alerts = (alert_figures(owner="ana"),)
+    told = mail(usual(alerts=alerts, owners={"render": "ana", "batch": "ben"}))
+    first = told.text.index("TO DO")
+    assert first < told.text.index("HOW MUCH") < told.text.index("WHO")
+    asked = told.text[first : told.text.index("HOW MUCH")]
+    flat = " ".join(asked.split())
+    assert "1. Answer alert 12 (critical): render spent 900 credits in the last hour. Owner: ana" in flat
+    assert "flowy-watch ack 12 or flowy-watch why 12" in flat
+    assert "Settings → API keys → render (…4f2a) → Revoke" in flat
+    assert "2. Give batch a daily cap: it has none and spent 3,500 this week." in flat
+    assert "Settings → API keys → batch → daily spend cap" in flat
+    assert KEYS_URL in Wellformed(told.html).links
+
+
+def test_a_week_that_was_not_seen_whole_says_so_before_anything_else() -> None:
+    made = usual()
+    days = (*made.days[:-2], replace(made.days[-2], keys=0), made.days[-1])
+    told = mail(replace(made, days=days, blind_hours=24, late_by=timedelta(hours=24)))
+    head = " ".join(told.text[: told.text.index("TO DO")].split())
+    assert "! Not seen to its end: Sat 21 Nov. What was spent then is not filled in" in head
+    assert "! 24 hours without a good poll." in head
+    assert "! Sent 24 h late: it waited for late figures." in head
+
+
+def test_the_same_issue_is_the_same_mail_to_the_last_byte() -> None:
+    assert mail(usual()) == mail(usual())
+
+
+def test_every_picture_is_inside_says_what_it_shows_and_has_one_for_the_dark() -> None:
+    told = mail(usual())
+    shown = Wellformed(told.html).pictures
+    inside = {f"cid:{file.cid}": file for file in told.enclosures if file.inline}
+    assert {picture["src"] for picture in shown} == set(inside)
+    assert all(file.content.startswith(b"\x89PNG") for file in inside.values())
+    words = [picture["alt"] for picture in shown if picture["alt"]]
+    assert len(words) == 2
+    assert "Most: other keys 29,358, render 7,021" in str(words[0])
+    assert "Expected at the end:" in str(words[1])
+    assert all("alt" in picture for picture in shown)
+    for name in ("days", "balance"):
+        assert inside[f"cid:{name}.png@flowy-watch"].content != inside[f"cid:{name}-dark.png@flowy-watch"].content
+
+
+def test_the_preview_is_the_mail_with_its_pictures_in_it() -> None:
+    told = mail(usual())
+    page = page_of(told)
+    assert "cid:" not in page
+    assert page.count("data:image/png;base64,") == told.html.count("cid:")
+    assert re.sub(r'src="[^"]*"', "", page) == re.sub(r'src="[^"]*"', "", told.html)
+
+
+def test_every_key_and_day_is_in_the_table_exactly() -> None:
+    made = digest(key("a", 0.000001, None, 3), key("=cmd()", 10**12), owners={"a": "+ana"})
+    (table,) = [file for file in mail(made).enclosures if not file.inline]
+    rows = list(csv.DictReader(io.StringIO(table.content.decode())))
+    assert (table.name, len(rows)) == ("flowy-spend-2026-W47.csv", 14)
+    assert [row["credits"] for row in rows if row["name"] == "a"] == ["0.000001", "", "3", "0", "0", "0", "0"]
+    assert {row["name"] for row in rows} == {"a", "'=cmd()"}  # no spreadsheet takes it for a formula
+    assert {row["owner"] for row in rows} == {"", "'+ana"}
+    cents = [row["credits"].partition(".") for row in rows if row["credits"]]
+    assert sum(int(a) * CREDIT + int(b.ljust(6, "0")) for a, _, b in cents) == made.total
+
+
+def test_a_table_of_very_many_keys_is_compressed_the_same_way_every_time() -> None:
+    made = digest(*[key(f"k{n}" + "x" * 100, 1) for n in range(1200)])
+    first, second = (mail(made).enclosures[-1] for _ in range(2))
+    assert (first.name, first.content) == ("flowy-spend-2026-W47.csv.gz", second.content)
+    assert gzip.decompress(first.content).count(b"\n") == 1200 * 7 + 1
+
+
+NASTY = [
+    "x" * 10_000,
+    "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "a\u202egnp.exe\u2066\u200b\x00\r\nSubject: forged",
+    "&amp;{{7*7}}{% raw %}\"'>",
+    "<!channel> <@U123> *bold* _it_ `code` <https://evil.example|click>",
+    "名前🙂" * 40,
+    "",
+]
+HUGE = 10.0**12
+
+
+def extremes() -> list[Any]:
+    many = [key(f"key-{n:04d}", n % 97, earlier=(n % 89,), cap=n % 7 or None) for n in range(2000)]
+    owners = {f"key-{n:04d}": f"team {n % 300}" for n in range(2000)}
+    return [
+        pytest.param(digest(), id="no key"),
+        pytest.param(digest(*with_recent(key("only", 5)), per_day=5), id="one key"),
+        pytest.param(digest(*with_recent(*many[:10]), *many[10:], owners=owners, per_day=10), id="2,000 keys"),
+        pytest.param(digest(*[key(f"zero-{n}", cap=5) for n in range(20)], per_day=0), id="all zero"),
+        pytest.param(
+            digest(*with_recent(key("rich", HUGE, cap=1)), per_day=HUGE, balance=balance(9 * HUGE, fell=HUGE)),
+            id="10^12 credits",
+        ),
+        pytest.param(
+            digest(
+                *with_recent(*[key(name, 100 + n) for n, name in enumerate(NASTY)]),
+                owners=dict(zip(NASTY, NASTY[1:] + NASTY[:1], strict=True)),
+                alerts=[alert_figures(id=n, title=name, key_name=name) for n, name in enumerate(NASTY)],
+                per_day=10,
+            ),
+            id="nasty names",
+        ),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("made", extremes())
+def test_whatever_the_workspace_is_the_mail_is_whole_and_below_its_limits(made: Digest) -> None:
+    told = mail(made)
+    Wellformed(told.html)
+    assert len(told.html.encode()) < MAIL_LIMIT
+    assert len(told.subject) < 200
+    assert told.subject.isprintable()
+    assert "<script" not in told.html
+    assert "onerror" not in re.sub(r">[^<]*<", "><", told.html)
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b\x00]", told.html + told.text + told.subject)
+    assert max(len(line) for line in told.text.splitlines()) <= 200
+    assert sum(part.spent for part in contributions(made)) == made.total
+    assert page_of(told)
+
+
+@pytest.mark.parametrize("made", extremes())
+def test_whatever_the_workspace_is_slack_gets_one_message_below_its_limits(made: Digest) -> None:
+    told = slack(made)
+    assert len(told.blocks) <= 50
+    assert len(json.dumps(told.blocks, ensure_ascii=False)) < 12_000
+    header = told.blocks[0]["text"]["text"]
+    assert len(header) <= 150
+    assert "<!" not in told.text
+    assert "<@" not in told.text
+    for block in told.blocks:
+        assert len(json.dumps(block, ensure_ascii=False)) < 9000
+
+
+def test_a_week_without_anything_is_one_line_without_pictures() -> None:
+    told = mail(digest(*[key("a", cap=1)]))
+    assert told.subject == "Flowy spend W47: nothing spent, nothing happened"
+    assert "Nothing was spent and nothing happened this week." in told.text
+    assert "WHO" not in told.text
+    assert "<img" not in told.html
+
+
+def test_other_channels_get_the_same_in_plain_words() -> None:
+    made = usual()
+    told = RENDERER.render_digest(Issue(Edition("ops"), made), Dialect.PLAIN)
+    assert isinstance(told, PlainMessage)
+    facts = RENDERER.render_digest(Issue(Edition("hook"), made), Dialect.FACTS)
+    assert isinstance(facts, FactsMessage)
+    assert (facts.title, facts.about, facts.link) == (mail(made).subject, (), KEYS_URL)
+    for words in (told.text, facts.text):
+        assert "Give batch a daily cap" in words
+        assert "10,500 credits" in words
+
+
+def test_figures_are_rounded_only_where_cents_are_noise() -> None:
+    assert [credits_about(credit(n)) for n in (0.5, 99.99, 100.49, -100.5, 1234.5)] == [
+        "0.5", "99.99", "100", "-101", "1,235",
+    ]  # fmt: skip
+    assert [percent(n) for n in (0.08, -0.124, 0.001, 0.0, 11.0)] == ["+8 %", "−12 %", "0 %", "0 %", "×12"]
+    assert percent(0.001, signed=False) == "<1 %"
+
+
+def test_what_people_made_of_alerts_is_counted_and_told() -> None:
+    outcomes = [alert_figures(outcome, id=n) for n, outcome in enumerate(Outcome, 1)]
+    outcomes[0] = replace(outcomes[0], stopped_after=timedelta(minutes=14), cost=credit(900))
+    told = mail(usual(alerts=outcomes)).text
+    flat = " ".join(told.split())
+    assert (
+        "6 alerts opened: 1 stopped, 1 confirmed, 1 expected, 1 no anomaly, 1 over by themselves, 1 unanswered." in flat
+    )
+    assert "stopped after 14 min, cost 900" in flat
+
+
+def test_the_text_part_is_written_for_reading() -> None:
+    told = mail(usual(alerts=(alert_figures(),))).text
+    assert max(map(len, told.splitlines())) <= 76
+    assert "\n\n\n" not in told
+    assert "<" not in told
+    assert f"{WEEK.first.day}–22 Nov 2026, UTC days · Acme Studio" in told
+
+
+def test_dark_colours_win_over_inlined_ones() -> None:
+    html = mail(usual()).html
+    dark = html.partition("prefers-color-scheme: dark")[2].partition("</style>")[0]
+    rules = [rule for rule in dark.split(";") if ":" in rule]
+    assert rules
+    assert all("!important" in rule for rule in rules)
