@@ -201,6 +201,11 @@ port = {sink.port}
 security = "none"
 from = "flowy-watch@example.com"
 to = ["oncall@example.com"]
+
+[digest]
+weekday = "tuesday"
+time = "10:00"
+channels = ["mail"]
 {real}"""
 
 

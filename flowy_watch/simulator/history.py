@@ -15,6 +15,7 @@ from flowy_watch.simulator.world import World
 SNAPSHOT_COLUMNS = ("key_id", "name", "at", "spent_today", "last_used_at", "daily_cap", "status")
 BALANCE_COLUMNS = ("at", "balance")
 HISTORY, POLL = timedelta(days=45), timedelta(minutes=15)
+_CLOSING = timedelta(seconds=10)
 
 
 def world_with_history(
@@ -59,8 +60,15 @@ def iso(at: datetime) -> str:
 
 
 def _polls(begin: datetime, until: datetime, every: timedelta) -> Iterator[datetime]:
+    """In equal steps, and ten seconds before each 00:00 UTC, as a watcher closes the cap days."""
+    before = until
     for number in range((until - begin) // every, -1, -1):
-        yield until - number * every
+        at = until - number * every
+        closing = at.replace(hour=0, minute=0, second=0, microsecond=0) - _CLOSING
+        if before < closing < at:
+            yield closing
+        yield at
+        before = at
 
 
 def _row(key: Key, at: str) -> tuple[object, ...]:

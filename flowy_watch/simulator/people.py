@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import ssl
+from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
@@ -445,6 +446,16 @@ class Mail:
         part = message_from_bytes(self.raw, policy=policy.default).get_body(("html",))
         return str(part.get_content()) if part else ""
 
+    @property
+    def page(self) -> str:
+        """The HTML as a mail program shows it: with the pictures that travelled beside it."""
+        page = self.html
+        for part in message_from_bytes(self.raw, policy=policy.default).walk():
+            if cid := str(part["Content-ID"] or "").strip("<>"):
+                content = b64encode(part.get_payload(decode=True)).decode()  # type: ignore[arg-type]  # a picture is bytes
+                page = page.replace(f"cid:{cid}", f"data:{part.get_content_type()};base64,{content}")
+        return page
+
 
 class MailSink:
     """A mail server on loopback: `with MailSink() as sink: … sink.port, sink.mails`.
@@ -581,7 +592,7 @@ class MailSink:
         if self._folder:
             self._folder.mkdir(parents=True, exist_ok=True)
             (self._folder / f"mail-{number:04d}.eml").write_bytes(mail.raw)
-            (self._folder / f"mail-{number:04d}.html").write_text(mail.html, encoding="utf-8")
+            (self._folder / f"mail-{number:04d}.html").write_text(mail.page, encoding="utf-8")
         if self._on_mail:
             self._on_mail(mail)
 

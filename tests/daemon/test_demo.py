@@ -15,3 +15,6 @@ def test_the_demo_ends_by_itself_with_just_the_expected_alerts(tmp_path: Path) -
     assert "all came, nothing else" in ran.out
     assert list((tmp_path / "inbox").glob("slack-*.json"))
     assert list((tmp_path / "inbox").glob("mail-*.eml"))
+    digests = [file for file in (tmp_path / "inbox").glob("mail-*.html") if "Flowy spend, week" in file.read_text()]
+    assert len(digests) == 1
+    assert "data:image/png;base64," in digests[0].read_text()

@@ -39,7 +39,9 @@ def test_the_history_covers_forty_five_days_of_every_key_at_every_poll(tmp_path)
     snapshots, balances = map(rows, files)
     assert list(snapshots[0]) == ["key_id", "name", "at", "spent_today", "last_used_at", "daily_cap", "status"]
     assert list(balances[0]) == ["at", "balance"]
-    assert (len(balances), len(snapshots)) == (45 * 96 + 1, 12 * (45 * 96 + 1))
+    polls = 45 * 96 + 1 + 45  # every quarter of an hour, and once to close each day
+    assert (len(balances), len(snapshots)) == (polls, 12 * polls)
+    assert "2026-10-10T23:59:50Z" in {row["at"] for row in balances}
     assert (balances[0]["at"], balances[-1]["at"]) == ("2026-10-10T08:40:00Z", "2026-11-24T08:40:00Z")
 
 
@@ -49,7 +51,7 @@ def test_writing_the_history_does_not_change_what_happened(tmp_path):
         told, tmp_path / "snapshots.csv", tmp_path / "balance.csv", until=START, every=timedelta(hours=1)
     )
     silent.advance(START)
-    assert polls == 49
+    assert polls == 49 + 2
     assert told.keys == silent.keys
     assert told.balance == silent.balance
 
