@@ -153,7 +153,8 @@ class SlackChannel:
             yield Check(
                 name,
                 ok=True,
-                detail="without the scope channels:history a post whose answer got lost cannot be looked up",
+                detail="better add the scope channels:history (groups:history for a private channel): without it a "
+                "post whose answer got lost cannot be looked up, and comes again, marked as a possible repeat",
             )
         yield self._check_channel(name, scopes)
         if listener := self.listener(lambda _: ""):

@@ -51,6 +51,8 @@ class Renders(Deals, Protocol):
         self, notifications: Sequence[Notification], dialect: Dialect, *, headline: str, form: Form
     ) -> Message: ...
 
+    def as_repeat(self, message: Message) -> Message: ...
+
 
 class Delivery:
     """Sends what one channel has to send, in order. Only this loop is given a clock."""
@@ -126,7 +128,12 @@ class Delivery:
             if earlier is _Unsettled.ABSENT:
                 self._put_together_anew(claimed)
                 return False
-            receipt = earlier if isinstance(earlier, Receipt) else self._channel.send(self._message(claimed), envelope)
+            if isinstance(earlier, Receipt):
+                receipt = earlier
+            else:
+                message = self._message(claimed)
+                seen_twice = earlier is _Unsettled.UNKNOWN and not envelope.update_of
+                receipt = self._channel.send(self._renderer.as_repeat(message) if seen_twice else message, envelope)
         except Refused as error:
             self._bury(claimed, claimed.notices, str(error))
         except TryLater as error:

@@ -33,6 +33,7 @@ from flowy_watch.render.roundup import Page, listed, paged
 from flowy_watch.render.steps import ends, steps, stop_of, verbs_for
 
 SLACK_HEADER = 150
+REPEAT = "May be a repeat of a message whose delivery could not be confirmed."
 LONGEST_URL = 3_000  # of a button in Slack
 
 # Mrkdwn has no escape for these, only for &, < and >: they become their look-alikes.
@@ -73,6 +74,15 @@ class Renderer:
         told = tuple(notifications)
         notice = listed(told, headline, form, self._reader, narrow=dialect.of_slack)
         return self._say(notice, dialect, told)
+
+    def as_repeat(self, message: Message) -> Message:
+        """The same, saying that it may have been told before; mails and programs see that by its identity."""
+        if not isinstance(message, SlackMessage):
+            return message
+        said = {"type": "text", "text": REPEAT, "style": {"italic": True}}
+        note = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [said]}]}
+        first, *others = message.blocks
+        return SlackMessage(f"{message.text} (may be a repeat)", (first, note, *others))
 
     def render_test(self, dialect: Dialect, channel_name: str, now: datetime) -> Message:
         """What `notify-test` sends: harmless, and plainly a test."""

@@ -96,6 +96,9 @@ class OwnerRenderer:
         owners = (f"{each.owner} {each.change.value}" for each in notifications)
         return PlainMessage(f"{headline}: {', '.join(owners)}")
 
+    def as_repeat(self, message: Message) -> Message:
+        return message
+
 
 def put(
     store: Store,

@@ -280,3 +280,21 @@ def test_two_processes_on_one_outbox_tell_everything_once(
     assert sorted(word for word in words if word[0] == "n") == sorted(f"n{n}" for n in range(30))
     with store.read() as work:
         assert {alert.status for alert in work.alerts.all()} == {Status.OPEN}
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_post_whose_answer_got_lost_comes_once_or_where_nothing_can_be_read_once_more_and_marked(
+    store: Store, slack: FakeSlack, clock: SetClock, readable: bool
+) -> None:
+    breach(store, "a-1", at=clock)
+    slack.drop(taken=True, on="chat.postMessage")
+    if not readable:
+        slack.refuse("missing_scope", on="conversations.history")
+
+    run(delivery(store, slack, clock), clock, until=300 * SECOND)
+
+    marked = [
+        "May be a repeat of a message whose delivery could not be confirmed" in str(p.blocks) for p in slack.posts
+    ]
+    assert marked == ([False] if readable else [False, True])
+    assert [post.text.endswith("(may be a repeat)") for post in slack.posts] == marked

@@ -88,6 +88,9 @@ def test_slack_takes_five_hundred_alerts_in_at_most_three_posts_that_name_every_
     for post in posts:
         assert isinstance(post, SlackMessage)
         assert not objection(post)
+        again = RENDERER.as_repeat(post)
+        assert isinstance(again, SlackMessage)
+        assert not objection(again)
         shown += str(post.blocks)
     assert all(f" {n} " in shown for n in range(100, 600))
 
