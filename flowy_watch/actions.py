@@ -47,9 +47,12 @@ def resolve(
 
 
 def silence(store: Store, pattern: str, *, until: datetime, kind: str, by: str, why: str, now: datetime) -> Silence:
-    """Do not tell about keys whose name or id matches, until then."""
+    """Do not tell about keys whose name or id matches, until then. What is still open when it ends is told again."""
     with store.write() as work:
-        return work.alerts.add_silence(Silence(0, pattern, until, now, kind, why, by))
+        made = work.alerts.add_silence(Silence(0, pattern, until, now, kind, why, by))
+        covered = [alert for alert in work.alerts.unresolved() if made.covers(alert, at=now)]
+        work.alerts.settle(replace(alert, held_by=made.label) for alert in covered)
+    return made
 
 
 def silence_alert(
@@ -112,9 +115,8 @@ def unsilence(store: Store, silence_id: int, *, by: str, now: datetime) -> None:
 def _record(work: Work, transitions: list[Transition], telling: Telling, now: datetime) -> None:
     """What people did and what is told of it, in one transaction."""
     work.alerts.record(transitions)
-    heard = work.outbox.heard(transition.alert.id for transition in transitions)
-    silences = work.alerts.silences(now)
-    work.outbox.add(plan(transitions, telling=telling, silences=silences, heard=heard, now=now).notifications)
+    silences, past = work.alerts.silences(now), work.outbox.past
+    work.outbox.add(plan(transitions, telling=telling, silences=silences, past=past, now=now).notifications)
 
 
 def _unresolved(work: Work, alert_id: int) -> Alert:

@@ -224,10 +224,26 @@ class RouteSettings(_Section):
     """Names of detectors."""
     keys: tuple[str, ...] = ()
     """Patterns of names or ids."""
+    owners: tuple[str, ...] = ()
+    """Patterns of what stands as `owner` in `[keys]`; what nobody owns is taken by `*` alone."""
     channels: Annotated[tuple[str, ...], Field(min_length=1)]
+    repeat: Annotated[timedelta, Field(ge=timedelta(minutes=1))] | None = None
+    """How often an open alert is told again until somebody acknowledges it. None: it is told once."""
+    escalate_after: Annotated[timedelta, Field(gt=timedelta(0))] | None = None
+    """How long a critical alert may stay unacknowledged before `escalate_to` hears of it, once."""
+    escalate_to: tuple[str, ...] = ()
 
     def as_route(self) -> Route:
-        return Route(self.channels, frozenset(self.severities), frozenset(self.kinds), self.keys)
+        return Route(
+            self.channels,
+            frozenset(self.severities),
+            frozenset(self.kinds),
+            self.keys,
+            self.owners,
+            self.repeat,
+            self.escalate_after,
+            self.escalate_to,
+        )
 
 
 class EditionSettings(_Section):
@@ -503,7 +519,11 @@ def _settings(tree: Mapping[str, object]) -> Settings:
     routes = _made(tuple[RouteSettings, ...], tree.get("routes", []), ("routes",))
     for number, route in enumerate(routes):
         _refuse_others(route.kinds, DETECTORS, ("routes", number, "kinds"), "detectors")
-        _refuse_others(route.channels, channels, ("routes", number, "channels"), "configured channels")
+        for option in ("channels", "escalate_to"):
+            _refuse_others(getattr(route, option), channels, ("routes", number, option), "configured channels")
+        if bool(route.escalate_to) != (route.escalate_after is not None):
+            missing, given = ("after", "to") if route.escalate_to else ("to", "after")
+            _refuse(("routes", number, f"escalate_{missing}"), f"is missing beside escalate_{given}")
     digest = _made(DigestSettings, tree.get("digest", {}), ("digest",))
     readable = [name for name, channel in channels.items() if channel.kind != "pagerduty"]  # it wakes people up
     _refuse_others(digest.channels, readable, ("digest", "channels"), "channels that people read")
@@ -848,7 +868,11 @@ after_polls = 3                      # failed polls in a row before it is told
 # severities = ["critical"]                     # info, warning, critical
 # kinds = []                                    # names of detectors
 # keys = []                                     # patterns
+# owners = []                                   # patterns of what stands as owner in [keys]
 # channels = ["ops", "mail"]
+# repeat = "4h"                                 # told again so often until acknowledged; unset: told once
+# escalate_after = "15m"                        # critical and not acknowledged for so long …
+# escalate_to = ["pager"]                       # … these hear of it too, once
 
 [digest]
 weekday = "monday"

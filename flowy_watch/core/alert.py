@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from flowy_watch.core.finding import Finding
+from flowy_watch.core.usage import Microcredits
 
 
 class Status(StrEnum):
@@ -80,6 +81,16 @@ LIVES: dict[str, Life] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """The figures in which an alert was last told."""
+
+    at: datetime
+    title: str
+    spent: Microcredits | None = None
+    """By the key today, where the alert is about one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """A problem with a life. `finding` is its latest state, `level` the worst one reached."""
 
@@ -95,6 +106,11 @@ class Alert:
     acknowledged_until: datetime | None = None
     told_level: int = 0
     """The highest level that people were told, or that was withheld for good."""
+    told_at: datetime | None = None
+    """When people were told of it at this level."""
+    shown: Shown | None = None
+    held_by: str = ""
+    """What keeps it from being told, such as `silence 3 on render`; when that ends it is told again."""
 
     @property
     def fingerprint(self) -> str:

@@ -1,5 +1,6 @@
 """The facts meant for one channel, and in which manner it is told."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -46,6 +47,21 @@ class Notification:
     issue: Issue | None = None
     """A digest: then the alert is none of the store's, and only names it."""
 
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one channel was told of one alert."""
+
+    at: datetime
+    """When the latest news was planned for it, whatever became of it."""
+    reached: bool = True
+    """It was told, or is about to be."""
+    stands: bool = False
+    """A message about the alert alone stands there, or is about to."""
+
+
+Past = Mapping[int, Mapping[str, Told]]
+"""What was told so far: by alert, then by channel, in the order in which they heard first."""
 
 TOLD_WITH = "told with alert "
 """How the reason begins that withholds what another alert's message tells too."""

@@ -1,79 +1,196 @@
 """Who is told what: `plan` turns transitions into notifications, and says why where it does not."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flowy_watch.core.alert import LIVES, Alert, Change, Ending, Life, Status, Transition
-from flowy_watch.core.notification import TOLD_WITH, Manner, Notification
+from flowy_watch.core.due import has_moved, may_remind, reminders, shown_now
+from flowy_watch.core.inhibit import Inhibitors, Knowable
+from flowy_watch.core.notification import TOLD_WITH, Manner, Notification, Past, Told
 from flowy_watch.core.route import Telling
 from flowy_watch.core.silence import Silence
+
+MOST_UPDATES = 30
+"""Messages brought up to date after one poll. A channel that bears one a second is done with them in half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     notifications: tuple[Notification, ...]
     settled: tuple[Alert, ...]
-    """Alerts whose present level is told, or withheld for good: they are not planned again until they get worse."""
-
-
-Heard = Mapping[int, Collection[str]]
-"""Which channels were told of an alert, or are to be, by its number."""
-
-_HELD_BACK = "the silence or acknowledgement that held this back has ended"
+    """Alerts of which something was told, or is held back, with the record of it."""
 
 
 def plan(
     transitions: Iterable[Transition],
-    waiting: Iterable[Alert] = (),
+    standing: Iterable[Alert] = (),
     *,
     telling: Telling,
     silences: Iterable[Silence],
-    heard: Heard,
+    past: Callable[[Iterable[int]], Past],
+    knowable: Knowable = lambda finding: True,
     now: datetime,
 ) -> Plan:
-    """Decide, for each transition and each alert still waiting to be told, which channels hear of it.
+    """Decide, for each transition and each alert to which nothing happened, which channels hear of it.
 
-    `waiting` are open alerts whose level was never told and that did not change in this poll: once nothing silences
-    them any more, they are told. Every transition yields at least one notification, if only a withheld one. What
-    opened or grew for one key in one poll is one message per channel, under its worst alert. `heard` has to know all
-    that ended or that people took on.
+    `standing` are all other unresolved alerts. What silences, acknowledgements or other alerts held back is told once
+    nothing holds it any more; reminders, calls to somebody else and figures that moved are due by what was told
+    before. Every transition yields at least one notification, if only a withheld one. News of one key in one poll is
+    one message per channel, under its worst alert. `past` is asked once, for the alerts of which it matters.
     """
-    silences = tuple(silences)
-    notifications: list[Notification] = []
-    settled: list[Alert] = []
-    news: list[tuple[Alert, Change]] = []
+    transitions, standing = tuple(transitions), tuple(standing)
+    unresolved = (*standing, *(transition.alert for transition in transitions))
+    planner = _Planner(telling, tuple(silences), Inhibitors(unresolved, knowable), now)
+    planner.past = past(planner.asks(transitions, standing))
     for transition in transitions:
+        planner.happened(transition)
+    for alert in standing:
+        planner.stands(alert)
+    return planner.plan()
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    alert: Alert
+    change: Change
+    why: str = ""
+    channels: tuple[str, ...] | None = None
+    """Of a reminder; None: where the routes lead."""
+
+
+class _Planner:
+    """Takes in one poll's alerts one by one."""
+
+    def __init__(self, telling: Telling, silences: tuple[Silence, ...], inhibitors: Inhibitors, now: datetime) -> None:
+        self._telling, self._silences, self._inhibitors, self._now = telling, silences, inhibitors, now
+        self.past: Past = {}
+        self._notifications: list[Notification] = []
+        self._settled: dict[int, Alert] = {}
+        self._news: list[_News] = []
+        self._moved: list[Alert] = []
+
+    def asks(self, transitions: Iterable[Transition], standing: Iterable[Alert]) -> Iterator[int]:
+        """The alerts of which it matters what was told before: few, in most polls."""
+        for transition in transitions:
+            if transition.change.ends or transition.change.takes_on:
+                yield transition.alert.id
+            elif inhibitor := self._inhibitors.of(transition.alert):
+                yield inhibitor.id
+        for alert in standing:
+            if may_remind(alert, self._telling, self._now) or self._has_moved(alert):
+                yield alert.id
+
+    def happened(self, transition: Transition) -> None:
         alert, change = transition.alert, transition.change
-        silence = _silenced(silences, alert, now)
+        silence = _silenced(self._silences, alert, self._now)
+        told = self.past.get(alert.id, {})
         if change.ends:
-            notifications += _end(transition, telling, silence, heard.get(alert.id, ()))
+            self._notifications += _end(transition, self._telling, silence, told)
         elif change.takes_on:
-            notifications += _taken_on(transition, telling, heard.get(alert.id, ()))
+            self._notifications += _taken_on(transition, self._telling, told)
         elif silence:
-            notifications.append(_withheld(transition, telling, _silence_words(silence)))
+            self._notifications.append(_withheld(transition, self._telling, _silence_words(silence)))
+            self._hold(alert, silence.label)
+        elif inhibitor := self._inhibitors.of(alert):
+            self._notifications += self._inhibited(transition, inhibitor)
+            self._hold(alert, f"alert {inhibitor.id}")
         else:
-            news.append((alert, change))
-    news += [
-        (alert, Change.REPEATED)
-        for alert in waiting
-        if alert.status is Status.OPEN and not _silenced(silences, alert, now)
-    ]
-    for alert, change in sorted(news, key=lambda item: _worst_first(item[0])):
-        notifications += _news(alert, change, telling, now)
-        settled.append(alert)
-    return Plan(_one_per_key(notifications, telling), tuple(settled))
+            self._news.append(_News(alert, change))
 
+    def stands(self, alert: Alert) -> None:
+        """Nothing happened to it in this poll."""
+        if alert.status is not Status.OPEN:
+            return
+        if silence := _silenced(self._silences, alert, self._now):
+            if alert.held_by != silence.label:
+                self._hold(alert, silence.label)
+        elif alert.held_by or alert.told_level < alert.level:
+            self._tell_again(alert)
+        else:
+            self._tell_due(alert)
 
-def _news(alert: Alert, change: Change, telling: Telling, now: datetime) -> Iterable[Notification]:
-    note = _HELD_BACK if change is Change.REPEATED else ""
-    notice = Notification("", change, alert, now, telling.owner(alert.finding), note=note)
-    channels = telling.channels(alert)
-    return [replace(notice, channel=c) for c in channels] or [replace(notice, withheld="no route takes it")]
+    def plan(self) -> Plan:
+        for news in sorted(self._news, key=lambda each: _worst_first(each.alert)):
+            self._tell(news)
+        for alert in sorted(self._moved, key=lambda one: _worst_first(one))[:MOST_UPDATES]:
+            self._update(alert)
+        return Plan(_one_per_key(self._notifications, self._telling), tuple(self._settled.values()))
+
+    def _tell(self, news: _News) -> None:
+        alert, now = news.alert, self._now
+        notice = Notification("", news.change, alert, now, self._telling.owner(alert.finding), note=news.why)
+        channels = self._telling.channels(alert) if news.channels is None else news.channels
+        told = [replace(notice, channel=channel) for channel in channels]
+        self._notifications += told or [replace(notice, withheld="no route takes it")]
+        told_at = now if news.channels is None else alert.told_at
+        shown = shown_now(alert, now)
+        self._settled[alert.id] = replace(alert, told_level=alert.level, told_at=told_at, shown=shown, held_by="")
+
+    def _hold(self, alert: Alert, by: str) -> None:
+        self._settled[alert.id] = replace(alert, held_by=by)
+
+    def _inhibited(self, transition: Transition, inhibitor: Alert) -> Iterator[Notification]:
+        """A line in the thread of the alert that says the same and worse."""
+        notice, told = _notice(transition, self._telling), self.past.get(inhibitor.id, {})
+        reason = f"inhibited by alert {inhibitor.id}, a critical spike of the same key"
+        for channel in self._telling.channels(transition.alert):
+            if channel in told and told[channel].stands and self._telling.traits_of(channel).threads:
+                yield replace(notice, channel=channel, manner=Manner.THREAD, about=inhibitor.id)
+            else:
+                yield replace(notice, channel=channel, withheld=reason)
+        if not self._telling.channels(transition.alert):
+            yield replace(notice, withheld=reason)
+
+    def _tell_again(self, alert: Alert) -> None:
+        """Something held it back. Does it still?"""
+        if self._inhibitors.of(alert):
+            return
+        if blind := self._inhibitors.blind_to(alert):
+            self._wait_for_sight(alert, blind)
+            return
+        why = f"{alert.held_by} has ended and it is still open" if alert.held_by else "it could not be told before"
+        self._news.append(_News(alert, Change.REPEATED, why))
+
+    def _tell_due(self, alert: Alert) -> None:
+        """Reminders, or the figures that moved."""
+        told, due = self.past.get(alert.id, {}), []
+        if may_remind(alert, self._telling, self._now):
+            due = list(reminders(alert, self._telling, told, self._now))
+        if due and (blind := self._inhibitors.blind_to(alert)):
+            self._wait_for_sight(alert, blind)
+            return
+        for why in dict.fromkeys(reminder.why for reminder in due):
+            channels = tuple(reminder.channel for reminder in due if reminder.why == why)
+            self._news.append(_News(alert, Change.REPEATED, why, channels))
+        if not due and self._has_moved(alert) and not self._inhibitors.blind_to(alert):
+            self._moved.append(alert)
+
+    def _wait_for_sight(self, alert: Alert, blind: Alert) -> None:
+        """A reminder of what nobody can know now. It leaves one line, not one per poll."""
+        by = f"alert {blind.id}"
+        if alert.held_by == by:
+            return
+        reason = f"inhibited by alert {blind.id}: nothing new is known of it"
+        owner = self._telling.owner(alert.finding)
+        self._notifications.append(Notification("", Change.REPEATED, alert, self._now, owner, withheld=reason))
+        self._hold(alert, by)
+
+    def _has_moved(self, alert: Alert) -> bool:
+        return any(traits.changes for traits in self._telling.traits.values()) and has_moved(alert, self._now)
+
+    def _update(self, alert: Alert) -> None:
+        """Bring messages up to date where they stand. Elsewhere this is not worth a word, not even in the story."""
+        owner = self._telling.owner(alert.finding)
+        for channel, told in self.past.get(alert.id, {}).items():
+            if told.stands and self._telling.traits_of(channel).changes:
+                notice = Notification(channel, Change.UPDATED, alert, self._now, owner, Manner.IN_PLACE_ONLY)
+                self._notifications.append(notice)
+        self._settled[alert.id] = replace(alert, shown=shown_now(alert, self._now))
 
 
 def _end(
-    transition: Transition, telling: Telling, silence: Silence | None, heard: Collection[str]
+    transition: Transition, telling: Telling, silence: Silence | None, past: Mapping[str, Told]
 ) -> Iterable[Notification]:
     """An end is told where the alert was told. Where it is no news, only what stands there is brought up to date."""
     alert, change = transition.alert, transition.change
@@ -85,7 +202,7 @@ def _end(
         no_news = "it ended by the calendar, which is no news"
     loud = ending is Ending.LOUD or change is Change.STOPPED
     notice = replace(_notice(transition, telling), manner=Manner.POST if loud else Manner.IN_PLACE)
-    found = []
+    heard, found = _heard(past), []
     for channel in telling.channels(alert, heard=heard):
         told = replace(notice, channel=channel)
         if channel not in heard:
@@ -98,10 +215,10 @@ def _end(
     return found or [replace(notice, withheld=no_news or "no route takes it")]
 
 
-def _taken_on(transition: Transition, telling: Telling, heard: Collection[str]) -> Iterable[Notification]:
+def _taken_on(transition: Transition, telling: Telling, past: Mapping[str, Told]) -> Iterable[Notification]:
     """Somebody looks after it: no news, but what stands somewhere says so."""
     notice = replace(_notice(transition, telling), manner=Manner.IN_PLACE_ONLY)
-    found = []
+    heard, found = _heard(past), []
     for channel in telling.channels(transition.alert, heard=heard):
         told = replace(notice, channel=channel)
         if channel not in heard:
@@ -120,6 +237,10 @@ def _notice(transition: Transition, telling: Telling) -> Notification:
 
 def _withheld(transition: Transition, telling: Telling, reason: str) -> Notification:
     return replace(_notice(transition, telling), withheld=reason)
+
+
+def _heard(past: Mapping[str, Told]) -> list[str]:
+    return [channel for channel, told in past.items() if told.reached]
 
 
 def _never_told(channel: str) -> str:
@@ -173,6 +294,5 @@ def _silenced(silences: Iterable[Silence], alert: Alert, now: datetime) -> Silen
 
 
 def _silence_words(silence: Silence) -> str:
-    by = f" by {silence.by}" if silence.by else ""
     kind = "marked as expected, " if silence.expected else ""
-    return f"{kind}silence {silence.id} on {silence.pattern}{by} until {silence.until:%Y-%m-%d %H:%M} UTC"
+    return f"{kind}{silence.label} until {silence.until:%Y-%m-%d %H:%M} UTC"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from flowy_watch.core.alert import Alert
 from flowy_watch.core.finding import Finding, Severity
@@ -36,13 +37,20 @@ class Route:
     severities: frozenset[Severity] = frozenset()
     kinds: frozenset[str] = frozenset()
     keys: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    """Patterns; what nobody owns is taken by `*` alone."""
+    repeat: timedelta | None = None
+    """How often an open alert that nobody acknowledged is told again; None: never."""
+    escalate_after: timedelta | None = None
+    """How long a critical alert may stay unacknowledged before `escalate_to` hears of it."""
+    escalate_to: tuple[str, ...] = ()
 
-    def takes(self, alert: Alert) -> bool:
-        finding = alert.finding
+    def takes(self, finding: Finding, owner: str) -> bool:
         return (
             (not self.severities or finding.severity in self.severities)
             and (not self.kinds or finding.kind in self.kinds)
             and (not self.keys or _is_key(finding, self.keys))
+            and (not self.owners or any(matches(pattern, owner) for pattern in self.owners))
         )
 
 
@@ -61,9 +69,13 @@ class Telling:
     def owner(self, finding: Finding) -> str:
         return self.owner_of(finding.key_id or "", finding.key_name)
 
+    def routes_of(self, alert: Alert) -> list[Route]:
+        owner = self.owner(alert.finding)
+        return [route for route in self.routes if route.takes(alert.finding, owner)]
+
     def channels(self, alert: Alert, *, heard: Iterable[str] = ()) -> list[str]:
         """Each channel once, in the order of the routes; then those that were told of the alert by another way."""
-        routed = (channel for route in self.routes if route.takes(alert) for channel in route.channels)
+        routed = (channel for route in self.routes_of(alert) for channel in route.channels)
         return list(dict.fromkeys((*routed, *heard)))
 
 

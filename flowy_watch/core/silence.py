@@ -31,6 +31,11 @@ class Silence:
     credits_at_most: Microcredits | None = None
     """An expectation covers no day on which the key has spent more than this."""
 
+    @property
+    def label(self) -> str:
+        """`silence 3 on render by ana`"""
+        return f"silence {self.id} on {self.pattern}" + (f" by {self.by}" if self.by else "")
+
     def covers(self, alert: Alert, *, at: datetime) -> bool:
         if not self.active(at) or (self.kind and self.kind != alert.finding.kind):
             return False

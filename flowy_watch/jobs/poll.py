@@ -116,12 +116,13 @@ class PollJob:
         unresolved = [_woken(alert, now) for alert in known]
         woken = {alert.id for alert, before in zip(unresolved, known, strict=True) if alert is not before}
         stopped = partial(quiet_since, histories=watch.histories)
-        result = reconcile(unresolved, findings, evaluated=_evaluated(pulled), stopped=stopped, now=now)
+        evaluated = _evaluated(pulled)
+        result = reconcile(unresolved, findings, evaluated=evaluated, stopped=stopped, now=now)
         transitions = work.alerts.record(result.transitions)
         unchanged = _unchanged(unresolved, result)
-        unchanged = [replace(alert, told_level=0) if alert.id in woken else alert for alert in unchanged]
+        unchanged = [_awake(alert) if alert.id in woken else alert for alert in unchanged]
         work.alerts.update(unchanged)
-        waiting = self._tell(work, transitions, unchanged, now)
+        waiting = self._tell(work, transitions, unchanged, evaluated, now)
         polled = Polled(
             pulled.outcome, pulled.reason, len(reading.snapshots), len(reading.skipped), tuple(transitions), waiting
         )
@@ -164,13 +165,21 @@ class PollJob:
             work.alerts.dismissals(now - _LENIENT_FOR),
         )
 
-    def _tell(self, work: Work, transitions: Sequence[Transition], seen: Iterable[Alert], now: datetime) -> int:
+    def _tell(
+        self,
+        work: Work,
+        transitions: Iterable[Transition],
+        standing: Iterable[Alert],
+        knowable: Evaluated,
+        now: datetime,
+    ) -> int:
         planned = plan(
             transitions,
-            [alert for alert in seen if alert.told_level < alert.level],
+            standing,
             telling=self._rules.telling,
             silences=work.alerts.silences(now),
-            heard=work.outbox.heard(t.alert.id for t in transitions if t.change.ends),
+            past=work.outbox.past,
+            knowable=knowable,
             now=now,
         )
         work.alerts.settle(planned.settled)
@@ -224,6 +233,12 @@ def _woken(alert: Alert, now: datetime) -> Alert:
     if alert.status is Status.ACKNOWLEDGED and alert.acknowledged_until and alert.acknowledged_until <= now:
         return replace(alert, status=Status.OPEN, acknowledged_until=None)
     return alert
+
+
+def _awake(alert: Alert) -> Alert:
+    """Told again, whatever was told before."""
+    by = f" by {alert.acknowledged_by}" if alert.acknowledged_by else ""
+    return replace(alert, told_level=0, held_by=f"the acknowledgement{by}")
 
 
 def _tell_log(polled: Polled) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
-from flowy_watch.core.alert import Alert, Change, Status, Transition
+from flowy_watch.core.alert import Alert, Change, Shown, Status, Transition
 from flowy_watch.core.silence import Silence
 from flowy_watch.store.codec import dump_finding, load_finding
 from flowy_watch.store.tables import AlertRow, SilenceRow, TransitionRow
@@ -60,11 +60,10 @@ class Alerts:
             self._connection.execute(update(_alerts).where(_alerts.c.id == bindparam("_id")), rows)
 
     def settle(self, alerts: Iterable[Alert]) -> None:
-        """Remember that these alerts were told at their present level."""
-        rows = [{"_id": alert.id, "told": alert.level} for alert in alerts]
+        """Remember what was told of these alerts and what holds them back; the rest of them stays as it is."""
+        rows = [{"_id": alert.id, **_told(alert)} for alert in alerts]
         if rows:
-            statement = update(_alerts).where(_alerts.c.id == bindparam("_id")).values(told_level=bindparam("told"))
-            self._connection.execute(statement, rows)
+            self._connection.execute(update(_alerts).where(_alerts.c.id == bindparam("_id")), rows)
 
     def story(self, alert_id: int) -> list[Row[Any]]:
         """Everything that happened to one alert, oldest first."""
@@ -126,7 +125,6 @@ def _row(alert: Alert) -> dict[str, Any]:
         "severity": finding.severity.word,
         "status": alert.status.value,
         "level": alert.level,
-        "told_level": alert.told_level,
         "title": finding.title,
         "opened_at": alert.opened_at,
         "last_seen_at": alert.last_seen_at,
@@ -134,6 +132,19 @@ def _row(alert: Alert) -> dict[str, Any]:
         "acknowledged_by": alert.acknowledged_by,
         "acknowledged_until": alert.acknowledged_until,
         "finding": dump_finding(finding),
+        **_told(alert),
+    }
+
+
+def _told(alert: Alert) -> dict[str, Any]:
+    shown = alert.shown
+    return {
+        "told_level": alert.told_level,
+        "told_at": alert.told_at,
+        "shown_at": shown.at if shown else None,
+        "shown_title": shown.title if shown else "",
+        "shown_spent_microcredits": shown.spent if shown else None,
+        "held_by": alert.held_by,
     }
 
 
@@ -149,6 +160,9 @@ def read_alert(row: Row[Any]) -> Alert:
         acknowledged_by=row.acknowledged_by,
         acknowledged_until=row.acknowledged_until,
         told_level=row.told_level,
+        told_at=row.told_at,
+        shown=Shown(row.shown_at, row.shown_title, row.shown_spent_microcredits) if row.shown_at else None,
+        held_by=row.held_by,
     )
 
 

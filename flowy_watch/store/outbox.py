@@ -9,14 +9,16 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import JSON, Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import JSON, Connection, Row, and_, bindparam, case, delete, func, insert, or_, select, update
 
+from flowy_watch.core.alert import Change
 from flowy_watch.core.bundle import Form, Waiting
-from flowy_watch.core.notification import TOLD_WITH, Manner, Notification
+from flowy_watch.core.notification import TOLD_WITH, Manner, Notification, Told
 from flowy_watch.store.codec import dump_notification, load_notification
 from flowy_watch.store.tables import OutboxRow
 
 WAITING, SENT, DEAD, WITHHELD = "waiting", "sent", "dead", "withheld"
+_NEWS = tuple(change.value for change in Change if change.is_news)
 _AT_ONCE = 500  # alerts asked for in one statement
 
 _outbox = OutboxRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it, without telling mypy
@@ -276,20 +278,25 @@ class Outbox:
                 found.append(row.channel)
         return found
 
-    def heard(self, alert_ids: Iterable[int]) -> dict[int, list[str]]:
-        """The channels that were told of these alerts, or are about to be, in the order in which they heard."""
-        found: dict[int, list[str]] = {}
-        of = _outbox.c
+    def past(self, alert_ids: Iterable[int]) -> dict[int, dict[str, Told]]:
+        """What the channels were told of these alerts, by alert and channel, in the order in which they heard first."""
+        found: dict[int, dict[str, Told]] = {}
+        of, numbers = _outbox.c, list(dict.fromkeys(alert_ids))
         folded = and_(of.status == WITHHELD, of.reason.startswith(TOLD_WITH))
         reached = or_(of.sent_at.isnot(None), of.status == WAITING, folded)
-        numbers = list(alert_ids)
+        columns = (
+            of.alert_id,
+            of.channel,
+            func.max(of.created_at),
+            func.max(case((reached, 1), else_=0)),
+            func.max(case((or_(of.remote_id != "", of.status == WAITING), 1), else_=0)),
+        )
+        news = and_(of.change.in_(_NEWS), of.channel != "", or_(reached, of.status == DEAD))
         for start in range(0, len(numbers), _AT_ONCE):
             asked = of.alert_id.in_(numbers[start : start + _AT_ONCE])
-            query = select(of.alert_id, of.channel).where(asked, of.channel != "", reached)
-            for alert_id, channel in self._connection.execute(query.order_by(of.seq)):
-                channels = found.setdefault(alert_id, [])
-                if channel not in channels:
-                    channels.append(channel)
+            query = select(*columns).where(asked, news).group_by(of.alert_id, of.channel).order_by(func.min(of.seq))
+            for alert_id, channel, at, is_reached, stands in self._connection.execute(query):
+                found.setdefault(alert_id, {})[channel] = Told(at, bool(is_reached), bool(stands))
         return found
 
     # ── for people ───────────────────────────────────────────────────────────────────────────────────────────────

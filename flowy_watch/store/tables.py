@@ -135,6 +135,11 @@ class AlertRow(SQLModel, table=True):
     acknowledged_by: str = Field(default="", sa_type=Text)
     acknowledged_until: datetime | None = None
     finding: str = Field(sa_type=Text)
+    told_at: datetime | None = None
+    shown_at: datetime | None = None
+    shown_title: str = Field(default="", sa_column=Column(Text, server_default="", nullable=False))
+    shown_spent_microcredits: int | None = Field(default=None, sa_column=Column(BigInteger))
+    held_by: str = Field(default="", sa_column=Column(Text, server_default="", nullable=False))
 
 
 class TransitionRow(SQLModel, table=True):

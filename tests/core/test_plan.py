@@ -1,14 +1,14 @@
 """Who is told what, and why somebody is not."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pytest
 
-from flowy_watch.core.alert import Alert, Change, Status, Transition
+from flowy_watch.core.alert import Alert, Change, Shown, Status, Transition
 from flowy_watch.core.finding import Severity
-from flowy_watch.core.notification import Manner, Notification
-from flowy_watch.core.plan import Heard, Plan, plan
+from flowy_watch.core.notification import Manner, Notification, Past, Told
+from flowy_watch.core.plan import Plan, plan
 from flowy_watch.core.route import Route, Telling, Traits
 from flowy_watch.core.silence import Silence
 from tests.builders import HOUR, NOON, alert, opened, route, silence
@@ -19,18 +19,22 @@ def planned(
     waiting: Iterable[Alert] = (),
     routes: Iterable[Route] = (route("ops"),),
     silences: Iterable[Silence] = (),
-    heard: Heard | None = None,
+    heard: Mapping[int, Iterable[str]] | None = None,
     **traits: Traits,
 ) -> Plan:
     telling = Telling(tuple(routes), lambda key_id, name: f"{name} team", traits)
-    return plan(
-        transitions,
-        waiting,
-        telling=telling,
-        silences=silences,
-        heard={1: ["ops"]} if heard is None else heard,
-        now=NOON,
-    )
+    channels = {1: ["ops"]} if heard is None else heard
+    known = {number: {name: Told(NOON - HOUR, stands=True) for name in names} for number, names in channels.items()}
+
+    def past(alert_ids: Iterable[int]) -> Past:
+        return {number: known[number] for number in alert_ids if number in known}
+
+    return plan(transitions, waiting, telling=telling, silences=silences, past=past, now=NOON)
+
+
+def levels(of: Plan) -> list[tuple[int, int]]:
+    """Each alert whose record changed, and the level that it was told at."""
+    return [(each.id, each.told_level) for each in of.settled]
 
 
 def told(of: Plan) -> list[str]:
@@ -52,7 +56,8 @@ def test_an_opening_is_told_on_its_route_with_the_owner_and_is_settled() -> None
     of = planned(opening)
 
     assert only(of) == Notification("ops", Change.OPENED, opening.alert, NOON, owner="render team")
-    assert of.settled == (opening.alert,)
+    shown = Shown(NOON, "cap at 1")
+    assert of.settled == (replace(opening.alert, told_level=1, told_at=NOON, shown=shown),)
 
 
 def test_each_channel_hears_once_in_the_order_of_the_routes() -> None:
@@ -87,24 +92,25 @@ def test_what_no_route_takes_is_withheld_with_that_reason() -> None:
     assert (notification.channel, notification.withheld) == ("", "no route takes it")
 
 
-def test_what_is_silenced_is_withheld_with_that_reason_and_not_settled() -> None:
+def test_what_is_silenced_is_withheld_with_that_reason_and_held_by_it() -> None:
     of = planned(opened(), silences=[silence("render", until=NOON + HOUR, by="ana")])
 
     assert only(of).withheld == "silence 1 on render by ana until 2026-03-02 13:00 UTC"
-    assert of.settled == ()
+    assert [(each.told_level, each.held_by) for each in of.settled] == [(0, "silence 1 on render by ana")]
 
 
 def test_what_was_silenced_is_told_when_the_silence_ends() -> None:
-    held = alert("spike", told_level=0)
+    held = alert("spike", told_level=0, held_by="silence 1 on *")
     of = planned(waiting=[held], silences=[silence(until=NOON, created_at=NOON - HOUR)])
 
-    note = "the silence or acknowledgement that held this back has ended"
+    note = "silence 1 on * has ended and it is still open"
     assert only(of) == Notification("ops", Change.REPEATED, held, NOON, "render team", note=note)
-    assert of.settled == (held,)
+    assert [(each.told_level, each.held_by) for each in of.settled] == [(1, "")]
 
 
 def test_what_is_still_silenced_goes_on_waiting() -> None:
-    assert planned(waiting=[alert()], silences=[silence()]) == Plan((), ())
+    held = alert(held_by="silence 1 on *")
+    assert planned(waiting=[held], silences=[silence()]) == Plan((), ())
 
 
 def test_what_somebody_acknowledged_meanwhile_is_not_told_after_the_silence() -> None:
@@ -128,9 +134,9 @@ def test_of_equally_bad_news_the_cap_leads() -> None:
 
 
 def test_news_of_two_keys_are_two_messages_and_all_are_settled() -> None:
-    of = planned(opened("cap"), opened("cap", key_id="key_2"), opened("spike"))
+    of = planned(opened("cap"), opened("cap", id=2, key_id="key_2"), opened("spike", id=3))
 
-    assert (told(of), len(of.settled)) == (["ops", "ops"], 3)
+    assert (told(of), sorted(levels(of))) == (["ops", "ops"], [(1, 1), (2, 1), (3, 1)])
 
 
 def test_news_of_one_key_for_two_channels_are_one_message_each() -> None:
@@ -181,7 +187,7 @@ def test_an_end_settles_nothing_and_is_not_folded_into_news() -> None:
     news = opened("cap")
     of = planned(resolved("spike"), news)
 
-    assert (told(of), of.settled) == (["ops", "ops"], (news.alert,))
+    assert (told(of), levels(of)) == (["ops", "ops"], [(1, 1)])
 
 
 def test_every_transition_leaves_a_line_in_the_story() -> None:

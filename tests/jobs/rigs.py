@@ -79,6 +79,12 @@ class Rig:
             ]
         return [(kind, change, level) for _, kind, change, level in sorted(rows)]
 
+    def notes(self) -> list[str]:
+        """Why people heard of each notice when they did, oldest first."""
+        with self.store.read() as work:
+            rows = [row for alert in work.alerts.all() for row in work.outbox.story(alert.id)]
+        return [row.payload["note"] for row in sorted(rows, key=lambda row: row.seq) if row.status == "waiting"]
+
     def withheld(self) -> list[tuple[str, str]]:
         """Change and reason of what nobody is told, oldest first."""
         with self.store.read() as work:

@@ -164,12 +164,21 @@ def test_a_silence_ended_by_hand_tells_at_the_next_poll(rig: Rig) -> None:
         unsilence(rig.store, made.id, by="ada", now=NOON + POLL)
 
 
-def test_what_was_told_before_a_silence_is_not_told_again_after_it(rig: Rig) -> None:
+def test_what_was_told_before_a_silence_and_is_still_open_after_it_is_told_once_more(rig: Rig) -> None:
     rig.spend(NOON, 85)
     silence(rig.store, "*", until=NOON + HOUR, kind="", by="", why="", now=NOON + MINUTE)
     for n in range(1, 30):
         rig.spend(NOON + n * POLL, 86)
-    assert rig.told() == CAPS[:1]
+    assert rig.told() == [CAPS[0], ("cap", "repeated", 80)]
+    assert rig.notes()[-1] == "silence 1 on * has ended and it is still open"
+
+
+def test_a_silence_that_began_and_ended_between_two_polls_is_followed_by_a_word_too(rig: Rig) -> None:
+    rig.spend(NOON, 85)
+    silence(rig.store, "*", until=NOON + 3 * MINUTE, kind="", by="", why="", now=NOON + MINUTE)
+    for n in range(1, 4):
+        rig.spend(NOON + n * POLL, 86)
+    assert rig.told() == [CAPS[0], ("cap", "repeated", 80)]
 
 
 def test_an_acknowledged_alert_is_quiet_until_it_gets_worse(rig: Rig) -> None:

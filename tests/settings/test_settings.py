@@ -19,6 +19,7 @@ TOKEN = {"FLOWY_WATCH__SOURCE__TOKEN": "source-secret"}
 KINDS = '"slack", "slack_webhook", "email", "pagerduty", "webhook" or "apprise"'
 SLACK = '[channels.ops]\nkind = "slack"\ntoken = "slack-secret"\nchannel = "C1"\n'
 MAIL = '[channels.mail]\nkind = "email"\nhost = "localhost"\nfrom = "a@example.com"\nto = ["b@example.com"]\n'
+TO = f"{SLACK}[[routes]]\nchannels = ['ops']\n"
 
 
 def settings(text: str = "", **variables: str) -> Settings:
@@ -206,6 +207,12 @@ def test_text_after_a_value_does_not_slip_in_as_another_option() -> None:
         ("source.kind = 'x'", 'source.kind must be "api"'),
         (MAIL + "from_ = 'x'", "channels.mail.from_ is no option; did you mean channels.mail.from?"),
         ("[[routes]]\nchannels = ['nix']", "routes[0].channels[0] must be one of the configured channels"),
+        (TO + "escalate_to = ['nix']\nescalate_after = '5m'", "routes[0].escalate_to[0] must be one of the configured"),
+        (TO + "escalate_to = ['ops']", "routes[0].escalate_after is missing beside escalate_to"),
+        (TO + "escalate_after = '5m'", "routes[0].escalate_to is missing beside escalate_after"),
+        (TO + "escalate_to = ['ops']\nescalate_after = '0s'", "routes[0].escalate_after must be greater than"),
+        (TO + "repeat = '30s'", "routes[0].repeat must be greater than or equal to 1 minute"),
+        (TO + "repaet = '4h'", "routes[0].repaet is no option; did you mean routes[0].repeat?"),
         ("[[routes]]\nchannels = []", "routes[0].channels must not be empty"),
         ("[[routes]]\nkinds = ['nix']\nchannels = ['ops']", "routes[0].kinds[0] must be one of the detectors: cap"),
         ("[[routes]]\nseverities = ['bad']", 'routes[0].severities[0] must be "info", "warning" or "critical"'),
@@ -352,6 +359,24 @@ def test_a_route_says_which_alerts_it_takes() -> None:
     """).routes[0]
     assert route.as_route() == Route(
         ("ops",), frozenset({Severity.WARNING, Severity.CRITICAL}), frozenset({"cap"}), ("prod-*",)
+    )
+
+
+def test_a_route_says_who_is_told_again_and_to_whom_an_alert_is_handed_on() -> None:
+    route = settings(f"""{SLACK}{MAIL}
+    [[routes]]
+    owners = ["media-*"]
+    channels = ["ops"]
+    repeat = "4h"
+    escalate_after = "15m"
+    escalate_to = ["mail"]
+    """).routes[0]
+    assert route.as_route() == Route(
+        ("ops",),
+        owners=("media-*",),
+        repeat=timedelta(hours=4),
+        escalate_after=timedelta(minutes=15),
+        escalate_to=("mail",),
     )
 
 

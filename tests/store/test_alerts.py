@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from flowy_watch.core.alert import Alert, Change, Status, Transition
+from flowy_watch.core.alert import Alert, Change, Shown, Status, Transition
 from flowy_watch.core.finding import Severity, Stakes
 from flowy_watch.errors import StoreError
 from flowy_watch.store import Store
@@ -73,12 +73,13 @@ def test_an_acknowledgement_comes_back_with_its_end(store: Store) -> None:
     assert get(store, 1) == taken
 
 
-def test_settled_alerts_are_told_at_their_present_level(store: Store) -> None:
+def test_settling_records_what_was_told_and_nothing_else(store: Store) -> None:
     one, other = record(store, opened(level=95, id=0), opened("spike", id=0))
     with store.write() as work:
-        work.alerts.settle([one])
+        done = replace(one, told_level=95, told_at=NOON, shown=Shown(NOON, "at 95", credit(3)), held_by="alert 9")
+        work.alerts.settle([replace(done, finding=other.finding)])
         work.alerts.settle([])
-    assert (get(store, one.id), get(store, other.id)) == (replace(one, told_level=95), other)
+    assert (get(store, one.id), get(store, other.id)) == (done, other)
 
 
 def test_updating_an_alert_adds_nothing_to_its_story(store: Store) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from flowy_watch.core.alert import Change
 from flowy_watch.core.bundle import Form
-from flowy_watch.core.notification import Manner, Notification
+from flowy_watch.core.notification import Manner, Notification, Told
 from flowy_watch.store import Claimed, Page, Store, Work
 from flowy_watch.store.codec import dump_notification, load_notification
 from tests.builders import DAY, HOUR, MINUTE, NOON, alert, opened
@@ -261,4 +261,8 @@ def test_who_was_told_of_an_alert_is_known_from_what_waits_and_what_was_sent(sto
         known = work.alerts.get(1)
         assert known is not None
         work.outbox.add([Notification("hook", Change.OPENED, known, NOON, withheld="silenced")])
-        assert work.outbox.heard([1, 2, 3]) == {1: ["ops"], 2: ["mail"]}
+        work.outbox.add([Notification("ops", Change.ACKNOWLEDGED, known, NOON + HOUR)])
+        waits, told = Told(NOON, reached=True, stands=True), Told(NOON, reached=True, stands=False)
+        assert work.outbox.past([1, 2, 3]) == {1: {"ops": waits}, 2: {"mail": told}}
+        work.outbox.dead([row.id for row in work.outbox.story(1) if row.channel == "ops"], at=NOON, reason="gone")
+        assert work.outbox.past([1]) == {1: {"ops": Told(NOON, reached=False, stands=False)}}
