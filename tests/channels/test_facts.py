@@ -22,7 +22,7 @@ HOSTILE = '@everyone <!channel> "}]\n\r\x00\u202e\ud800 https://evil.example flw
 # apprise loads all that it knows at once, and one of its modules asks Python 3.11 for what 3.13 no longer has.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
-KINDS = [kind for kind, made in CHANNELS.items() if made.dialect is Dialect.FACTS]  # type: ignore[attr-defined]
+KINDS = [kind for kind, made in CHANNELS.items() if getattr(made, "dialect", None) is Dialect.FACTS]
 
 
 def rendered(*told: Notification) -> FactsMessage:
