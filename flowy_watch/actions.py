@@ -8,6 +8,7 @@ from flowy_watch.core.pattern import matches
 from flowy_watch.core.plan import plan
 from flowy_watch.core.route import Telling
 from flowy_watch.core.silence import Silence
+from flowy_watch.core.stop import reported
 from flowy_watch.core.usage import DAY, Microcredits, day_of
 from flowy_watch.errors import NotFound
 from flowy_watch.store import Store, Work
@@ -27,6 +28,34 @@ def acknowledge(
         )
         _record(work, [Transition(acknowledged, Change.ACKNOWLEDGED, now, by, why)], telling, now)
     return acknowledged
+
+
+def report_stop(store: Store, alert_id: int, *, by: str, why: str, telling: Telling, now: datetime) -> list[Alert]:
+    """Somebody revoked the key of an alert: that takes on all its open alerts, and from now on the polls check it.
+
+    Returns them, that one first. Raises NotFound when the alert is over or about no key.
+    """
+    with store.write() as work:
+        alert = _unresolved(work, alert_id)
+        key_id = alert.finding.key_id
+        if key_id is None:
+            raise NotFound(
+                f"alert {alert_id} is about no key: there is nothing to revoke; `flowy-watch ack` takes it on"
+            )
+        of_key = [other for other in work.alerts.unresolved() if other.finding.key_id == key_id]
+        taken = [
+            replace(
+                other,
+                status=Status.ACKNOWLEDGED,
+                acknowledged_by=other.acknowledged_by or by,
+                acknowledged_until=None,
+                told_level=other.level,
+                stop=reported(other.stop, by, now),
+            )
+            for other in sorted(of_key, key=lambda other: other.id != alert_id)
+        ]
+        _record(work, [Transition(other, Change.STOP_REPORTED, now, by, why) for other in taken], telling, now)
+    return taken
 
 
 def resolve(

@@ -339,18 +339,39 @@ def alerts(
 
 @app.command()
 def ack(
-    context: typer.Context, alert: AlertNumber, why: Why = "", by: By = "", for_: For = None, json: Json = False
+    context: typer.Context,
+    alert: AlertNumber,
+    revoked: Annotated[
+        bool, typer.Option("--revoked", help="You revoked its key: the next two polls check that it is quiet.")
+    ] = False,
+    why: Why = "",
+    by: By = "",
+    for_: For = None,
+    json: Json = False,
 ) -> None:
     """Acknowledge an alert: no more notices unless it gets worse (or until --for is over)."""
     from flowy_watch import actions
     from flowy_watch.app import open_store, telling_of
     from flowy_watch.show import alert_fields, as_json
 
-    now, settings = _now(), _settings(context)
+    if revoked and for_:
+        raise _usage("--revoked has no end: give it without --for")
+    now, settings, me = _now(), _settings(context), _me(by)
     store, telling, until = open_store(settings), telling_of(settings), _end(for_, None, now)
-    done = actions.acknowledge(store, alert, by=_me(by), why=why, until=until, telling=telling, now=now)
-    store.close()
-    _say(as_json(alert_fields(done)) if json else f"Acknowledged {done.id}: {done.finding.title}")
+    try:
+        if revoked:
+            done, *others = actions.report_stop(store, alert, by=me, why=why, telling=telling, now=now)
+        else:
+            done, others = actions.acknowledge(store, alert, by=me, why=why, until=until, telling=telling, now=now), []
+    finally:
+        store.close()
+    if json:
+        _say(as_json(alert_fields(done)))
+        return
+    word = "Reported as revoked, to be checked by the next two polls:" if revoked else "Acknowledged"
+    _say(f"{word} {done.id}: {done.finding.title}")
+    for other in others:
+        _say(f"  the same key, taken on too: {other.id}: {other.finding.title}")
 
 
 @app.command()

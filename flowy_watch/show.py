@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flowy_watch.core.alert import Alert, Status
 from flowy_watch.core.finding import Severity
+from flowy_watch.core.stop import Stop
 from flowy_watch.core.words import credit_words
 from flowy_watch.store import Work
 from flowy_watch.store.outbox import DEAD, SENT, WAITING, WITHHELD
@@ -38,6 +39,25 @@ def alert_fields(alert: Alert) -> dict[str, Any]:
         "opened_at": alert.opened_at,
         "last_seen_at": alert.last_seen_at,
         "resolved_at": alert.resolved_at,
+        "acknowledged_by": alert.acknowledged_by or None,
+        "flapping": alert.wobble.flapping_since is not None,
+        "came_back": alert.wobble.back,
+        "stop": alert.stop and _stop_fields(alert.stop),
+    }
+
+
+def _stop_fields(stop: Stop) -> dict[str, Any]:
+    toll = stop.toll
+    return {
+        "reported_at": stop.reported_at,
+        "reported_by": stop.by or None,
+        "quiet_since": stop.quiet_since,
+        "still_listed_as_active": stop.still_listed,
+        "used_at": stop.used_at,
+        "loss": toll and toll.loss / 1e6,
+        "loss_is_beyond_usual": toll and toll.beyond_usual,
+        "detected_after_seconds": toll and toll.detected_after and toll.detected_after.total_seconds(),
+        "stopped_after_seconds": toll and toll.stopped_after.total_seconds(),
     }
 
 
@@ -141,7 +161,8 @@ def print_status(fields: dict[str, Any]) -> None:
     open_alerts = fields["open_alerts"]
     console.print(f"{len(open_alerts)} open alerts" + (":" if open_alerts else "."))
     for alert in open_alerts:
-        console.print(Text(f"  {alert['id']}  {alert['severity']}  {alert['title']}"))
+        mark = "  (flapping)" if alert["flapping"] else ""
+        console.print(Text(f"  {alert['id']}  {alert['severity']}  {alert['title']}{mark}"))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading, justify in (("key", "left"), ("spent today", "right"), ("cap", "right"), ("last used (UTC)", "left")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]  # a literal by construction
@@ -160,7 +181,13 @@ def _about(alert_id: int | None) -> str:
     return "news of another channel" if alert_id is None else f"alert {alert_id}"
 
 
-_CHANGES = {"dismissed": "resolved as no anomaly"}
+_CHANGES = {
+    "dismissed": "resolved as no anomaly",
+    "stopped": "confirmed quiet",
+    "stop_reported": "reported as revoked",
+    "stop_failed": "used after its revoke",
+    "seconded": "acknowledged again",
+}
 
 
 def story_lines(work: Work, alert: Alert) -> list[dict[str, Any]]:

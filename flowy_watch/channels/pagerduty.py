@@ -44,7 +44,7 @@ class Action(StrEnum):
 
 def action_of(change: Change) -> Action:
     """What an alert that changed so is for PagerDuty."""
-    if change.ends:
+    if change.ends or change is Change.STOPPED:  # a use after all triggers it anew
         return Action.RESOLVE
     return Action.ACKNOWLEDGE if change.takes_on else Action.TRIGGER
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from flowy_watch.core.finding import Finding
-from flowy_watch.core.usage import Microcredits
+from flowy_watch.core.finding import Finding, Severity
+from flowy_watch.core.stop import Stop, Use, checked, is_over
+from flowy_watch.core.usage import Microcredits, day_of
+from flowy_watch.core.wobble import STEADY, WINDOW, Wobble
 
 
 class Status(StrEnum):
@@ -16,15 +18,25 @@ class Status(StrEnum):
 
 
 class Change(StrEnum):
-    """What just happened to an alert; the first five come from polls, the others from people."""
+    """What just happened to an alert; the first eight come from polls, the others from people."""
 
     OPENED = "opened"
     ESCALATED = "escalated"
     REPEATED = "repeated"
+    REOPENED = "reopened"
+    """It had ended a short while ago and is found again."""
+    FLAPPING = "flapping"
+    """It comes and goes: nothing is told of that any more but that it is so."""
     RESOLVED = "resolved"
     STOPPED = "stopped"
-    """Resolved because the key is revoked and quiet since."""
+    """The key is revoked and was seen quiet since; the alert lives on until that has lasted a day."""
+    STOP_FAILED = "stop_failed"
+    """The key was used after somebody had reported it revoked."""
+    STOP_REPORTED = "stop_reported"
+    """Somebody says that the key is revoked."""
     ACKNOWLEDGED = "acknowledged"
+    SECONDED = "seconded"
+    """Acknowledged by a second person: the first one keeps it."""
     EXPECTED = "expected"
     SILENCED = "silenced"
     """Somebody asked of this alert not to be told of its key; its status stays."""
@@ -35,17 +47,28 @@ class Change(StrEnum):
 
     @property
     def ends(self) -> bool:
-        return self in (Change.RESOLVED, Change.STOPPED, Change.DISMISSED)
+        return self in (Change.RESOLVED, Change.DISMISSED)
 
     @property
     def takes_on(self) -> bool:
         """Somebody looks after it."""
-        return self in (Change.ACKNOWLEDGED, Change.EXPECTED, Change.SILENCED)
+        return self in (Change.ACKNOWLEDGED, Change.EXPECTED, Change.SILENCED, Change.STOP_REPORTED)
+
+    @property
+    def follows_up(self) -> bool:
+        """It is said only where the alert was told."""
+        return self.ends or self.takes_on or self in (Change.STOPPED, Change.FLAPPING)
 
     @property
     def is_news(self) -> bool:
         """People are to look."""
-        return self in (Change.OPENED, Change.ESCALATED, Change.REPEATED)
+        return self in (
+            Change.OPENED,
+            Change.ESCALATED,
+            Change.REPEATED,
+            Change.REOPENED,
+            Change.STOP_FAILED,
+        )
 
 
 class Ending(StrEnum):
@@ -66,17 +89,23 @@ class Life:
     """Only an acknowledgement (or `resolve`) ends it: the cause is past, the question is not answered."""
     ending: Ending = Ending.QUIET
     """How those who were told hear of its end."""
+    by_day: bool = False
+    """Its period is a UTC day, with which it ends at once, and that is no news."""
+    flaps: bool = True
+    """It rests on a line that figures can cross to and fro; what rests on a span of time does not."""
+    settles_after: timedelta = timedelta(hours=2)
+    """The quiet time of one that flaps, or that had ended and came back."""
 
 
 LIVES: dict[str, Life] = {
-    "cap": Life(ending=Ending.NONE),
-    "spike": Life(quiet_for=timedelta(hours=6)),
-    "ramp": Life(quiet_for=timedelta(hours=24)),
-    "last_used": Life(quiet_for=timedelta(hours=1), needs_person=True),
-    "balance": Life(quiet_for=timedelta(minutes=10)),
+    "cap": Life(quiet_for=timedelta(minutes=30), by_day=True),
+    "spike": Life(quiet_for=timedelta(hours=6), flaps=False),
+    "ramp": Life(quiet_for=timedelta(hours=24), flaps=False),
+    "last_used": Life(quiet_for=timedelta(hours=1), needs_person=True, flaps=False),
+    "balance": Life(quiet_for=timedelta(minutes=30)),
     "unattributed": Life(quiet_for=timedelta(hours=2)),
-    "safeguard": Life(quiet_for=timedelta(hours=24), ending=Ending.NONE),
-    "blind": Life(ending=Ending.LOUD),
+    "safeguard": Life(quiet_for=timedelta(hours=24), ending=Ending.NONE, flaps=False),
+    "blind": Life(ending=Ending.LOUD, settles_after=timedelta(minutes=30)),
 }
 
 
@@ -111,10 +140,23 @@ class Alert:
     shown: Shown | None = None
     held_by: str = ""
     """What keeps it from being told, such as `silence 3 on render`; when that ends it is told again."""
+    began_at: datetime | None = None
+    """The first odd use that its opening rested on, where that is known."""
+    stop: Stop | None = None
+    """What is known of the key's revoke, once somebody reported it or the source shows it."""
+    wobble: Wobble = STEADY
 
     @property
     def fingerprint(self) -> str:
         return self.finding.fingerprint
+
+    @property
+    def life(self) -> Life:
+        return LIVES.get(self.finding.kind, Life())
+
+    def ends_by_calendar(self, at: datetime) -> bool:
+        """Whether its period has passed."""
+        return self.life.by_day and self.finding.period != day_of(at).isoformat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +173,15 @@ class Transition:
 Evaluated = Callable[[Finding], bool]
 """Whether this poll could have seen the problem, had it still been there."""
 
-Stopped = Callable[[Finding], datetime | None]
-"""Since when the key is quiet, if a revoke is seen to hold (see `core.stop`)."""
+Uses = Callable[[Finding], Use | None]
+"""What this poll knows of the use of a finding's key (see `core.stop`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
     transitions: tuple[Transition, ...]
     seen: tuple[Alert, ...]
-    """Alerts found again without a change: only their latest state moved."""
+    """Alerts that live on without news: only their latest state moved."""
 
 
 def reconcile(
@@ -147,33 +189,35 @@ def reconcile(
     findings: Iterable[Finding],
     *,
     evaluated: Evaluated,
-    stopped: Stopped = lambda _: None,
+    uses: Uses = lambda _: None,
+    ended: Iterable[Alert] = (),
     now: datetime,
 ) -> Reconciled:
     """Compare the unresolved alerts with what was found, and say what happened.
 
     A new fingerprint opens at its highest level; a higher level escalates, also through an acknowledgement; an
     alert that is not found again resolves after its kind's quiet time, but only if `evaluated` says that this poll
-    could have seen it: missing data never resolves anything. A revoke that is seen to hold ends it at once.
+    could have seen it: missing data never resolves anything. What `ended` by itself a short while ago and is found
+    again is the same alert. A revoked key's alert ends when the key has been quiet for a day.
     """
+    findings = tuple(findings)
     worst = _worst_by_fingerprint(findings)
+    used_after_revoke = frozenset(finding.key_id for finding in findings if finding.period == "revoked")
     transitions: list[Transition] = []
     seen: list[Alert] = []
     for alert in unresolved:
         finding = worst.pop(alert.fingerprint, None)
-        if finding is None:
-            if evaluated(alert.finding) and (since := stopped(alert.finding)):
-                done = replace(alert, status=Status.RESOLVED, resolved_at=now)
-                why = f"revoked, and quiet since {since:%Y-%m-%d %H:%M} UTC"
-                transitions.append(Transition(done, Change.STOPPED, now, why=why))
-            elif evaluated(alert.finding) and _over(alert, now):
-                done = replace(alert, status=Status.RESOLVED, resolved_at=now)
-                transitions.append(Transition(done, Change.RESOLVED, now))
-        elif finding.level > alert.level:
-            transitions.append(Transition(_worse(alert, finding, now), Change.ESCALATED, now))
+        could_see = evaluated(alert.finding)
+        if finding is None and not could_see:
+            continue
+        step = _stop_step(alert, finding, uses(alert.finding), used_after_revoke, now) if could_see else None
+        step = step or _step(alert, finding, now)
+        if isinstance(step, Transition):
+            transitions.append(step)
         else:
-            seen.append(replace(alert, finding=_keep_severity(finding, alert), last_seen_at=now))
-    transitions += [Transition(_new(finding, now), Change.OPENED, now) for finding in worst.values()]
+            seen.append(step)
+    before = {alert.fingerprint: alert for alert in ended}
+    transitions += [_begin(finding, before.get(finding.fingerprint), now) for finding in worst.values()]
     return Reconciled(tuple(transitions), tuple(seen))
 
 
@@ -186,8 +230,69 @@ def _worst_by_fingerprint(findings: Iterable[Finding]) -> dict[str, Finding]:
     return worst
 
 
-def _new(finding: Finding, now: datetime) -> Alert:
-    return Alert(0, finding, Status.OPEN, finding.level, opened_at=now, last_seen_at=now)
+def _begin(finding: Finding, before: Alert | None, now: datetime) -> Transition:
+    if before is None or not before.life.flaps or before.resolved_at is None or now - before.resolved_at > WINDOW:
+        began_at = min(finding.began_at or now, now)
+        new = Alert(0, finding, Status.OPEN, finding.level, opened_at=now, last_seen_at=now, began_at=began_at)
+        return Transition(new, Change.OPENED, now)
+    again = replace(
+        _worse(before, finding, now), level=max(before.level, finding.level), resolved_at=None, told_level=0
+    )
+    wobble = replace(before.wobble.found(now), ends=before.wobble.ends + 1)
+    return Transition(replace(again, wobble=wobble), Change.REOPENED, now, why=wobble.words)
+
+
+def _step(alert: Alert, finding: Finding | None, now: datetime) -> Alert | Transition:
+    """What a poll that could see an alert makes of it: the same with its latest state, or what happened."""
+    if finding is None:
+        if alert.life.flaps:
+            alert = replace(alert, wobble=alert.wobble.gone(now))
+        if not _over(alert, now):
+            return alert
+        over = replace(alert, status=Status.RESOLVED, resolved_at=now)
+        return Transition(over, Change.RESOLVED, now, why=alert.wobble.words)
+    wobble = alert.wobble.found(now)
+    flaps_now = wobble.flapping_since is not None and alert.wobble.flapping_since is None
+    if finding.level > alert.level:
+        return Transition(replace(_worse(alert, finding, now), wobble=wobble), Change.ESCALATED, now)
+    alert = replace(alert, finding=_keep_severity(finding, alert), last_seen_at=now, wobble=wobble)
+    return Transition(alert, Change.FLAPPING, now, why=wobble.words) if flaps_now else alert
+
+
+def _stop_step(
+    alert: Alert, finding: Finding | None, use: Use | None, used_after_revoke: frozenset[str | None], now: datetime
+) -> Alert | Transition | None:
+    """The same for one whose key is said or seen to be revoked; None for all others."""
+    before = alert.stop
+    stop = checked(before, alert.finding, use, now) if use else before
+    if stop is None or use is None:
+        return None
+    alert = replace(alert, stop=stop)
+    if stop.used_at:
+        # Where the source shows it revoked, the use is an alert of its own; that one tells it.
+        known = (before and before.used_at) or (not stop.by and alert.finding.key_id in used_after_revoke)
+        if not known:
+            return Transition(_failed(alert, finding, now), Change.STOP_FAILED, now, why=stop.words)
+    elif finding and use.told and finding.level > alert.level:
+        # The key was not used any more: what is charged now ran before, and is no news.
+        told_level = finding.level if alert.told_level else 0
+        alert = replace(alert, finding=finding, level=finding.level, told_level=told_level)
+    if stop.holds and not (before and before.holds):
+        alert = replace(alert, finding=_keep_severity(finding, alert)) if finding else alert
+        quiet = replace(alert, status=Status.ACKNOWLEDGED, acknowledged_until=None)
+        return Transition(quiet, Change.STOPPED, now, why=stop.words)
+    if is_over(stop, now):
+        over = replace(alert, status=Status.RESOLVED, resolved_at=now)
+        return Transition(over, Change.RESOLVED, now, why=stop.words)
+    step = _step(alert, finding, now)
+    return alert if isinstance(step, Transition) and step.change.ends else step
+
+
+def _failed(alert: Alert, finding: Finding | None, now: datetime) -> Alert:
+    """Open and critical, whatever it was, and told once more."""
+    finding = replace(finding or alert.finding, severity=Severity.CRITICAL)
+    level = max(alert.level, finding.level)
+    return replace(_worse(alert, finding, now), level=level, told_level=0, last_seen_at=alert.last_seen_at)
 
 
 def _worse(alert: Alert, finding: Finding, now: datetime) -> Alert:
@@ -210,7 +315,11 @@ def _keep_severity(finding: Finding, alert: Alert) -> Finding:
 
 
 def _over(alert: Alert, now: datetime) -> bool:
-    life = LIVES.get(alert.finding.kind, Life())
+    life = alert.life
     if life.needs_person and alert.status is not Status.ACKNOWLEDGED:
         return False
-    return now - alert.last_seen_at >= life.quiet_for
+    if alert.ends_by_calendar(now):
+        return True
+    unsteady = alert.wobble.flapping_since is not None or alert.wobble.ends > 0
+    quiet_for = max(life.quiet_for, life.settles_after) if unsteady else life.quiet_for
+    return now - alert.last_seen_at >= quiet_for

@@ -134,6 +134,8 @@ def _by_alert(waiting: Iterable[Waiting]) -> list[list[Waiting]]:
 
 
 def _leader(rows: Sequence[Waiting]) -> Waiting:
+    again = [n for n, row in enumerate(rows) if row.notification.change is Change.REOPENED]
+    rows = rows[again[-1] :] if again else rows  # what ended and came back has not ended
     news = [row for row in rows if row.notification.change.is_news]
     ends = [row for row in rows if row.notification.change.ends]
     if news:  # an end that could only change a message leaves it to the news that is over to say so

@@ -55,6 +55,8 @@ class Finding:
     """Looks odd rather than stolen: the softer stop is offered beside revoking."""
     stakes: Stakes | None = None
     facts: dict[str, str] = field(default_factory=dict)
+    began_at: datetime | None = None
+    """When the odd use that it rests on began, at the earliest; None where that is not known."""
 
     @property
     def fingerprint(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from flowy_watch.core.alert import LIVES, Alert, Change, Ending, Life, Status, Transition
+from flowy_watch.core.alert import Alert, Change, Ending, Status, Transition
 from flowy_watch.core.due import has_moved, may_remind, reminders, shown_now
 from flowy_watch.core.inhibit import Inhibitors, Knowable
 from flowy_watch.core.notification import TOLD_WITH, Manner, Notification, Past, Told
@@ -73,7 +73,7 @@ class _Planner:
     def asks(self, transitions: Iterable[Transition], standing: Iterable[Alert]) -> Iterator[int]:
         """The alerts of which it matters what was told before: few, in most polls."""
         for transition in transitions:
-            if transition.change.ends or transition.change.takes_on:
+            if transition.change.follows_up:
                 yield transition.alert.id
             elif inhibitor := self._inhibitors.of(transition.alert):
                 yield inhibitor.id
@@ -85,14 +85,16 @@ class _Planner:
         alert, change = transition.alert, transition.change
         silence = _silenced(self._silences, alert, self._now)
         told = self.past.get(alert.id, {})
-        if change.ends:
+        if change.ends or change is Change.STOPPED:
             self._notifications += _end(transition, self._telling, silence, told)
-        elif change.takes_on:
+        elif change is Change.SECONDED:
+            self._notifications.append(_withheld(transition, self._telling, "somebody looks after it already"))
+        elif change.takes_on or change is Change.FLAPPING:
             self._notifications += _taken_on(transition, self._telling, told)
         elif silence:
             self._notifications.append(_withheld(transition, self._telling, _silence_words(silence)))
             self._hold(alert, silence.label)
-        elif inhibitor := self._inhibitors.of(alert):
+        elif change is not Change.STOP_FAILED and (inhibitor := self._inhibitors.of(alert)):
             self._notifications += self._inhibited(transition, inhibitor)
             self._hold(alert, f"alert {inhibitor.id}")
         else:
@@ -196,9 +198,10 @@ def _end(
     alert, change = transition.alert, transition.change
     if not alert.told_level:
         return [_withheld(transition, telling, "it was never told, so its end is no news")]
-    ending = _life(alert).ending
+    ending = alert.life.ending
     no_news = _silence_words(silence) if silence else ""
-    if ending is Ending.NONE and change is not Change.STOPPED and not transition.by:
+    by_itself = not transition.by and alert.stop is None and change is not Change.STOPPED
+    if by_itself and (ending is Ending.NONE or alert.ends_by_calendar(transition.at)):
         no_news = "it ended by the calendar, which is no news"
     loud = ending is Ending.LOUD or change is Change.STOPPED
     notice = replace(_notice(transition, telling), manner=Manner.POST if loud else Manner.IN_PLACE)
@@ -216,7 +219,7 @@ def _end(
 
 
 def _taken_on(transition: Transition, telling: Telling, past: Mapping[str, Told]) -> Iterable[Notification]:
-    """Somebody looks after it: no news, but what stands somewhere says so."""
+    """Somebody looks after it, or it flaps: no news, but what stands somewhere says so."""
     notice = replace(_notice(transition, telling), manner=Manner.IN_PLACE_ONLY)
     heard, found = _heard(past), []
     for channel in telling.channels(transition.alert, heard=heard):
@@ -260,11 +263,11 @@ def _worst_first(alert: Alert) -> tuple[int, bool, str]:
 def _one_per_key(notifications: Iterable[Notification], telling: Telling) -> tuple[Notification, ...]:
     """Fold news of one key for one channel into the first, which is the worst."""
     out: list[Notification] = []
-    first: dict[tuple[str, str], int] = {}
+    first: dict[tuple[str, str, bool], int] = {}
     for notification in notifications:
-        place = notification.channel, notification.alert.finding.key_id or ""
-        alone = notification.change.ends and notification.change is not Change.STOPPED
-        if notification.withheld or alone or notification.manner is not Manner.POST or not place[1]:
+        good = notification.change is Change.STOPPED
+        place = notification.channel, notification.alert.finding.key_id or "", good
+        if notification.withheld or notification.change.ends or notification.manner is not Manner.POST or not place[1]:
             out.append(notification)
         elif place not in first:
             first[place] = len(out)
@@ -279,14 +282,10 @@ def _one_per_key(notifications: Iterable[Notification], telling: Telling) -> tup
 
 
 def _folded(notification: Notification, lead: Notification, telling: Telling) -> Notification:
-    """News told with another alert's. What ended so is still shown as ended where it stands by itself."""
-    if notification.change.ends and telling.traits_of(notification.channel).follows:
+    """News told with another alert's. What stopped so is still shown as stopped where it stands by itself."""
+    if notification.change is Change.STOPPED and telling.traits_of(notification.channel).follows:
         return replace(notification, manner=Manner.IN_PLACE_ONLY)
     return replace(notification, withheld=f"{TOLD_WITH}{lead.alert.id}, which is about the same key")
-
-
-def _life(alert: Alert) -> Life:
-    return LIVES.get(alert.finding.kind, Life())
 
 
 def _silenced(silences: Iterable[Silence], alert: Alert, now: datetime) -> Silence | None:

@@ -42,6 +42,8 @@ class Silence:
         finding = alert.finding
         if self.expected and (finding.kind not in EXPECTABLE or finding.period == "revoked" or self._exceeded(finding)):
             return False
+        if self.expected and alert.stop and alert.stop.used_at:
+            return False  # nobody expects use of a key that was to be revoked
         return matches(self.pattern, finding.key_name, finding.key_id or "")
 
     def _exceeded(self, finding: Finding) -> bool:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from flowy_watch.core.alert import Alert, Change, Evaluated, Status, Stopped, reconcile
+from flowy_watch.core.alert import Alert, Change, Evaluated, Status, Uses, reconcile
 from flowy_watch.core.finding import Finding
 from flowy_watch.core.history import History
-from flowy_watch.core.stop import quiet_since
+from flowy_watch.core.stop import use_of
 from flowy_watch.core.usage import DAY, Reading, Snapshot
 from flowy_watch.core.watch import Watch
 from flowy_watch.core.workspace import Health
@@ -74,9 +74,9 @@ def backtest(
     does not depend on the knob, which only says what is told. `progress` hears how far the replay has come.
     """
     watch, polls = Watch(), 0
-    stopped = partial(quiet_since, histories=watch.histories)
-    told = _Told(stopped)
-    tried = {setting: _Told(stopped) for setting in sorted(set(settings))}
+    uses = partial(use_of, histories=watch.histories)
+    told = _Told(uses)
+    tried = {setting: _Told(uses) for setting in sorted(set(settings))}
     recorder = Recorder(watch) if scenes else None
     first_at = None
     for reading in readings:
@@ -160,18 +160,23 @@ def _evaluated(kept: Iterable[Snapshot], *, balance: bool) -> Evaluated:
 class _Told:
     """The alerts of one replay: what a database would hold."""
 
-    def __init__(self, stopped: Stopped) -> None:
-        self._stopped = stopped
+    def __init__(self, uses: Uses) -> None:
+        self._uses = uses
         self.first: dict[int, Alert] = {}
         """As they opened."""
         self.opened: dict[int, Alert] = {}
         self.unresolved: dict[int, Alert] = {}
+        self._ended: dict[str, Alert] = {}
+        """The last of each fingerprint that ended."""
 
     def take(self, findings: Sequence[Finding], evaluated: Evaluated, now: datetime) -> list[Alert]:
         """Reconcile with one poll's findings and return the alerts that it opened."""
         if not findings and not self.unresolved:
             return []
-        result = reconcile(self.unresolved.values(), findings, evaluated=evaluated, stopped=self._stopped, now=now)
+        ended = self._ended.values()
+        result = reconcile(
+            self.unresolved.values(), findings, evaluated=evaluated, uses=self._uses, ended=ended, now=now
+        )
         new = []
         for alert in result.seen:
             self.unresolved[alert.id] = alert
@@ -184,4 +189,6 @@ class _Told:
             self.opened[alert.id] = self.unresolved[alert.id] = alert
             if alert.status is Status.RESOLVED:
                 del self.unresolved[alert.id]
+                if alert.life.flaps:
+                    self._ended[alert.fingerprint] = alert
         return new

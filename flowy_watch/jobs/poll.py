@@ -13,11 +13,13 @@ from flowy_watch.core.alert import Alert, Evaluated, Reconciled, Status, Transit
 from flowy_watch.core.finding import Finding
 from flowy_watch.core.plan import plan
 from flowy_watch.core.route import Telling
-from flowy_watch.core.stop import quiet_since
+from flowy_watch.core.stop import use_of
 from flowy_watch.core.usage import Reading
 from flowy_watch.core.watch import Watch
+from flowy_watch.core.wobble import WINDOW
 from flowy_watch.detectors import Detector, KeyRules, View
 from flowy_watch.errors import CredentialRefused, SourceError
+from flowy_watch.jobs.toll import with_toll
 from flowy_watch.sources.base import Source
 from flowy_watch.store import Store, Work
 from flowy_watch.store.usage import FAILED, GOOD, PARTIAL
@@ -115,10 +117,16 @@ class PollJob:
         known = work.alerts.unresolved()
         unresolved = [_woken(alert, now) for alert in known]
         woken = {alert.id for alert, before in zip(unresolved, known, strict=True) if alert is not before}
-        stopped = partial(quiet_since, histories=watch.histories)
         evaluated = _evaluated(pulled)
-        result = reconcile(unresolved, findings, evaluated=evaluated, stopped=stopped, now=now)
-        transitions = work.alerts.record(result.transitions)
+        result = reconcile(
+            unresolved,
+            findings,
+            evaluated=evaluated,
+            uses=partial(use_of, histories=watch.histories, clock_offset=reading.clock_offset),
+            ended=_ended_lately(work, unresolved, findings, now),
+            now=now,
+        )
+        transitions = work.alerts.record(with_toll(work, transition) for transition in result.transitions)
         unchanged = _unchanged(unresolved, result)
         unchanged = [_awake(alert) if alert.id in woken else alert for alert in unchanged]
         work.alerts.update(unchanged)
@@ -219,6 +227,12 @@ def _evaluated(pulled: _Pulled) -> Evaluated:
         return finding.key_id in listed() if finding.key_id else balance
 
     return could_see
+
+
+def _ended_lately(work: Work, unresolved: Iterable[Alert], findings: Iterable[Finding], now: datetime) -> list[Alert]:
+    """What new findings could be the return of; asked only when there is a new one."""
+    known = {alert.fingerprint for alert in unresolved}
+    return work.alerts.ended_since(now - WINDOW) if any(one.fingerprint not in known for one in findings) else []
 
 
 def _unchanged(unresolved: Iterable[Alert], result: Reconciled) -> list[Alert]:

@@ -11,6 +11,7 @@ from flowy_watch.core.notification import Notification
 from flowy_watch.core.press import Verb
 from flowy_watch.core.words import credit_words, span_words
 from flowy_watch.render.phrase import Line, When, bold, code, line, pattern, plain, shorten, visible
+from flowy_watch.render.stopped import stop_lines, toll_lines, wobble_line
 
 LONGEST_LINE = 300
 LONGEST_SUBJECT = 110
@@ -97,7 +98,10 @@ def said_of_key(finding: Finding) -> str:
 
 
 def mood_of(notification: Notification) -> Mood:
-    if notification.change.ends:
+    change, stop = notification.change, notification.alert.stop
+    if change is Change.STOPPED and stop and stop.still_listed:
+        return Mood.WARNING
+    if change.ends or change is Change.STOPPED:
         return Mood.CALM
     if notification.change.takes_on:
         return Mood.TAKEN
@@ -115,22 +119,45 @@ def first_line(notification: Notification) -> str:
         Change.OPENED: word if name else f"{word}:",
         Change.ESCALATED: f"{word}, now worse:",
         Change.REPEATED: f"STILL {word}:",
+        Change.REOPENED: f"{word}, back again:",
+        Change.FLAPPING: f"{word}, comes and goes:",
         Change.RESOLVED: "Resolved:",
         Change.STOPPED: "Stopped:",
+        Change.STOP_FAILED: f"{word}, used after its revoke:",
+        Change.STOP_REPORTED: f"Reported revoked{by}:",
+        Change.SECONDED: f"Acknowledged{by}:",
         Change.DISMISSED: "No anomaly:",
         Change.ACKNOWLEDGED: f"Acknowledged{by}:",
         Change.EXPECTED: f"Marked as expected{by}:",
         Change.SILENCED: "Silenced:",
         Change.UPDATED: word if name else f"{word}:",
     }
-    return shorten(f"{openings[notification.change]} {title}", LONGEST_SUBJECT)
+    said = _said_of_stop(notification, name) or f"{openings[notification.change]} {title}"
+    return shorten(said, LONGEST_SUBJECT)
+
+
+def _said_of_stop(notification: Notification, name: str) -> str:
+    """The first line where the news is what became of a revoke; empty elsewhere."""
+    stop, change = notification.alert.stop, notification.change
+    if stop is None:
+        return ""
+    who = shorten(visible(stop.by))
+    if change is Change.STOP_REPORTED:
+        return f"Reported revoked by {who}: {name}"
+    if change is Change.STOP_FAILED:
+        after = f"{who} reported it revoked" if who else "its revoke"
+        return f"CRITICAL: {name} was used after {after}"
+    if change is Change.STOPPED and stop.quiet_since:
+        quiet = f"{name} is quiet since {stop.quiet_since:%H:%M} UTC"
+        return f"Not safe yet: {quiet}, but still listed as active" if stop.still_listed else f"Stopped: {quiet}"
+    return f"Closed: {name} was not used for 24 hours" if change is Change.RESOLVED and stop.toll else ""
 
 
 def verdict(notification: Notification, when: When) -> Part:
     """Which key, whose, and how far from usual."""
-    finding = notification.alert.finding
+    alert, finding = notification.alert, notification.alert.finding
     owner = shorten(visible(notification.owner))
-    lines = []
+    lines: list[Line] = []
     if name := name_of(finding):
         lines.append(line("Key ", bold(name), tail_of(finding), " · owner " if owner else "", bold(owner)))
     evidence = list(finding.evidence)
@@ -144,6 +171,9 @@ def verdict(notification: Notification, when: When) -> Part:
     told = [line(shorten(visible(text), LONGEST_LINE)) for text in evidence[:MOST_EVIDENCE]]
     if more := len(evidence) - MOST_EVIDENCE:
         told += [line(f"and {more} more")] if more > 0 else []
+    if alert.stop:
+        lines += stop_lines(alert.stop, when)
+    lines.append(wobble_line(alert, when))
     for title in notification.also[:MOST_EVIDENCE]:
         said = title.removeprefix(finding.key_name)
         told.append(line("Also: " if said == title else "It also ", shorten(visible(said), LONGEST_LINE)))
@@ -226,7 +256,7 @@ def footer(alert: Alert, when: When, workspace: str) -> tuple[Line, ...]:
     )
 
 
-def ended(alert: Alert, when: When, note: str) -> Part:
+def ended(alert: Alert, when: When) -> Part:
     """Short and calm: when it began, when it ended, what it cost."""
     over_at = alert.resolved_at or alert.last_seen_at
     lasted = span_words(over_at - alert.opened_at)
@@ -234,8 +264,20 @@ def ended(alert: Alert, when: When, note: str) -> Part:
     if stakes := alert.finding.stakes:
         of_cap = f" of {credit_words(stakes.daily_cap)}" if stakes.daily_cap is not None else ""
         lines.append(line("Spent by then: ", bold(credit_words(stakes.spent_today)), f"{of_cap} credits that day."))
-    if note:
-        lines.append(line("The key is ", bold(shorten(visible(note), LONGEST_LINE)), "."))
+    if alert.stop:
+        lines += [*stop_lines(alert.stop, when), *toll_lines(alert.stop.toll)]
+    lines.append(wobble_line(alert, when))
+    return Part(Role.VERDICT, tuple(lines))
+
+
+def stopped(notification: Notification, when: When) -> Part:
+    """The good news after a revoke, or how far it is good."""
+    alert, name = notification.alert, name_of(notification.alert.finding)
+    if alert.stop is None:  # as versions before this one told it
+        return ended(alert, when)
+    lines = [line("Key ", bold(name), tail_of(alert.finding)), *stop_lines(alert.stop, when)]
+    lines += toll_lines(alert.stop.toll)
+    lines.append(line("Any use from now on is told at once. After 24 quiet hours this closes by itself."))
     return Part(Role.VERDICT, tuple(lines))
 
 
@@ -248,6 +290,8 @@ def taken_on(notification: Notification, when: When) -> Part:
             (line(f"Nothing more of this key is told: {shorten(visible(notification.note), LONGEST_LINE)}."),),
         )
     who = bold(shorten(visible(alert.acknowledged_by))) if alert.acknowledged_by else "Somebody"
+    if notification.change is Change.STOP_REPORTED and alert.stop:
+        return Part(Role.VERDICT, stop_lines(alert.stop, when))
     said = " expects this" if notification.change is Change.EXPECTED else " looks after this"
     until = alert.acknowledged_until
     lines = [line(who, said, " until " if until else "", bold(when(until)) if until else "", ".")]

@@ -25,12 +25,13 @@ from flowy_watch.render.notice import (
     footer,
     money,
     mood_of,
+    stopped,
     taken_on,
     verdict,
 )
 from flowy_watch.render.phrase import When, bold, code, line, plain, shorten, visible
 from flowy_watch.render.roundup import Page, listed, paged
-from flowy_watch.render.steps import ends, steps, stop_of, verbs_for
+from flowy_watch.render.steps import after_stop, ends, steps, stop_of, verbs_for
 
 SLACK_HEADER = 150
 REPEAT = "May be a repeat of a message whose delivery could not be confirmed."
@@ -106,8 +107,9 @@ class Renderer:
             told = (verdict(notification, when),)
             return Notice(mood_of(notification), first_line(notification), told, (which, line(self._reader.workspace)))
         if notification.change.ends:
-            note = notification.note if notification.change is Change.STOPPED else ""
-            parts = (ended(alert, when, note),)
+            parts = (ended(alert, when),)
+        elif notification.change is Change.STOPPED:
+            parts = (stopped(notification, when), *after_stop(alert, self._reader))
         elif notification.change.takes_on:
             parts = (taken_on(notification, when), *_spent(alert, when), *stop_of(alert, self._reader))
         else:

@@ -16,6 +16,7 @@ _PUT_BACK = {
     "active_again": "Not planned? Revoke it again",
 }
 _REPLACE = line(bold("Replace:"), " a new key with a daily cap of 2–3× a normal day.")
+_LEAK = line(bold("Find the leak:"), " who had it, and where it lies: code, CI, browser, logs.")
 _SUPPORT = line(bold("Used again after that?"), " Then the revoke does not hold: write to Flowy's support.")
 
 
@@ -29,10 +30,18 @@ def steps(alert: Alert, reader: Reader, when: When) -> tuple[Part, ...]:
         return _safeguard(alert, reader)
     if not name_of(finding):
         return (_decision(alert, "Expected?"),)
-    if _revoked_before(finding):
-        return (_decision(alert, "Known?"), _stop(finding, reader), _after(_SUPPORT))
+    if _revoked_before(alert):
+        return (_decision(alert, "Known?"), _stop(alert, reader), _after(alert, _SUPPORT))
     softer = (_softer(finding, when),) if finding.suspicious_only else ()
-    return (_decision(alert, "Expected?", expect=when), *softer, _stop(finding, reader), _after(_REPLACE))
+    return (_decision(alert, "Expected?", expect=when), *softer, _stop(alert, reader), _after(alert, _REPLACE))
+
+
+def after_stop(alert: Alert, reader: Reader) -> tuple[Part, ...]:
+    """What is left to do once the key is quiet: where it is still listed as active, the stop itself."""
+    if alert.stop and alert.stop.still_listed:
+        lines = (line(bold("Look whether it is revoked"), ", by an owner or editor:"), _path(alert.finding, "Revoke"))
+        return (Part(Role.STOP, lines, link=reader.api_keys_url),)
+    return (Part(Role.MORE, bullets=(_REPLACE, _LEAK)),)
 
 
 def stop_of(alert: Alert, reader: Reader) -> tuple[Part, ...]:
@@ -45,7 +54,7 @@ def stop_of(alert: Alert, reader: Reader) -> tuple[Part, ...]:
 def verbs_for(alert: Alert) -> tuple[Verb, ...]:
     """What can be pressed. What nobody can know better than the figures is not to be expected."""
     finding = alert.finding
-    expectable = finding.kind in EXPECTABLE and finding.key_id and not _revoked_before(finding)
+    expectable = finding.kind in EXPECTABLE and finding.key_id and not _revoked_before(alert)
     return (Verb.ACKNOWLEDGE, Verb.SILENCE, *([Verb.EXPECT] if expectable else []))
 
 
@@ -72,12 +81,11 @@ def _path(finding: Finding, last: str) -> Line:
     return line(bold(f"Settings → API keys → {name_of(finding)}{tail_of(finding)} → {last}"))
 
 
-def _stop(finding: Finding, reader: Reader) -> Part:
+def _stop(alert: Alert, reader: Reader) -> Part:
+    finding = alert.finding
     doubt = "Stolen?" if finding.suspicious_only else "Not expected?"
     lines = (
-        line(
-            bold("Revoke it again" if _revoked_before(finding) else f"{doubt} Revoke now"), ", by an owner or editor:"
-        ),
+        line(bold("Revoke it again" if _revoked_before(alert) else f"{doubt} Revoke now"), ", by an owner or editor:"),
         _path(finding, "Revoke"),
         line("Stops at once everything that uses this key: its runs are refused (401)."),
     )
@@ -99,18 +107,21 @@ def _softer(finding: Finding, when: When) -> Part:
     return Part(Role.SOFTER, (stop, _path(finding, f"daily cap = {cap}")))
 
 
-def _revoked_before(finding: Finding) -> bool:
-    return finding.kind == "last_used" and finding.period == "revoked"
+def _revoked_before(alert: Alert) -> bool:
+    finding, stop = alert.finding, alert.stop
+    return (finding.kind == "last_used" and finding.period == "revoked") or (stop is not None and bool(stop.used_at))
 
 
-def _after(then: Line) -> Part:
+def _after(alert: Alert, then: Line) -> Part:
     bullets = (
         line(
-            bold("Is it stopped?"),
+            bold("Revoked it?"),
+            " ",
+            code(f"flowy-watch ack {alert.id} --revoked"),
             " Within two polls flowy-watch says whether the key is quiet; any use after that is a critical alert.",
         ),
         then,
-        line(bold("Find the leak:"), " who had it, and where it lies: code, CI, browser, logs."),
+        _LEAK,
     )
     return Part(Role.MORE, bullets=bullets)
 

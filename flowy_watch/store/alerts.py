@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
 
 from flowy_watch.core.alert import Alert, Change, Shown, Status, Transition
 from flowy_watch.core.silence import Silence
-from flowy_watch.store.codec import dump_finding, load_finding
+from flowy_watch.store.codec import dump_finding, dump_stop, dump_wobble, load_finding, load_stop, load_wobble
 from flowy_watch.store.tables import AlertRow, SilenceRow, TransitionRow
 
 _alerts = AlertRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it, without telling mypy
@@ -33,6 +33,15 @@ class Alerts:
 
     def get(self, alert_id: int) -> Alert | None:
         return next(iter(self._load(_alerts.c.id == alert_id)), None)
+
+    def ended_since(self, since: datetime) -> list[Alert]:
+        """Alerts that ended by themselves after `since`, the latest of each fingerprint last."""
+        by_hand = select(_transitions.c.id).where(
+            _transitions.c.alert_id == _alerts.c.id,
+            _transitions.c.at == _alerts.c.resolved_at,
+            _transitions.c.by != "",
+        )
+        return self._load(and_(_alerts.c.resolved_at > since, ~by_hand.exists()))
 
     def _load(self, condition: Any) -> list[Alert]:
         return [
@@ -145,6 +154,9 @@ def _told(alert: Alert) -> dict[str, Any]:
         "shown_title": shown.title if shown else "",
         "shown_spent_microcredits": shown.spent if shown else None,
         "held_by": alert.held_by,
+        "began_at": alert.began_at,
+        "stop": dump_stop(alert.stop),
+        "wobble": dump_wobble(alert.wobble),
     }
 
 
@@ -163,6 +175,9 @@ def read_alert(row: Row[Any]) -> Alert:
         told_at=row.told_at,
         shown=Shown(row.shown_at, row.shown_title, row.shown_spent_microcredits) if row.shown_at else None,
         held_by=row.held_by,
+        began_at=row.began_at,
+        stop=load_stop(row.stop),
+        wobble=load_wobble(row.wobble),
     )
 
 

@@ -6,9 +6,13 @@ from pydantic import TypeAdapter
 
 from flowy_watch.core.finding import Finding
 from flowy_watch.core.notification import Manner, Notification
+from flowy_watch.core.stop import Stop
+from flowy_watch.core.wobble import STEADY, Wobble
 
 _FINDING = TypeAdapter(Finding)
 _NOTIFICATION = TypeAdapter(Notification)
+_STOP = TypeAdapter(Stop)
+_WOBBLE = TypeAdapter(Wobble)
 
 
 def dump_finding(finding: Finding) -> str:
@@ -17,6 +21,22 @@ def dump_finding(finding: Finding) -> str:
 
 def load_finding(text: str) -> Finding:
     return _FINDING.validate_json(text)
+
+
+def dump_stop(stop: Stop | None) -> str:
+    return "" if stop is None else _STOP.dump_json(stop).decode()
+
+
+def load_stop(text: str) -> Stop | None:
+    return _STOP.validate_json(text) if text else None
+
+
+def dump_wobble(wobble: Wobble) -> str:
+    return "" if wobble == STEADY else _WOBBLE.dump_json(wobble).decode()
+
+
+def load_wobble(text: str) -> Wobble:
+    return _WOBBLE.validate_json(text) if text else STEADY
 
 
 def dump_notification(notification: Notification) -> dict[str, Any]:

@@ -312,6 +312,12 @@ class Outbox:
         row = self._connection.execute(query).first()
         return (row.status, row.reason) if row else ("", "")
 
+    def first_told_at(self, alert_id: int) -> datetime | None:
+        """When the first notice of an alert was sent; None when none was."""
+        sent = select(func.min(_outbox.c.sent_at)).where(_outbox.c.alert_id == alert_id)
+        at: datetime | None = self._connection.execute(sent).scalar()
+        return at
+
     def counts(self) -> dict[tuple[str, str], int]:
         """By channel and status; withheld ones have no channel."""
         query = select(_outbox.c.channel, _outbox.c.status, func.count()).group_by(_outbox.c.channel, _outbox.c.status)

@@ -131,7 +131,7 @@ class AlertRow(SQLModel, table=True):
     title: str = Field(sa_type=Text)
     opened_at: datetime
     last_seen_at: datetime
-    resolved_at: datetime | None = None
+    resolved_at: datetime | None = Field(default=None, index=True)
     acknowledged_by: str = Field(default="", sa_type=Text)
     acknowledged_until: datetime | None = None
     finding: str = Field(sa_type=Text)
@@ -140,6 +140,11 @@ class AlertRow(SQLModel, table=True):
     shown_title: str = Field(default="", sa_column=Column(Text, server_default="", nullable=False))
     shown_spent_microcredits: int | None = Field(default=None, sa_column=Column(BigInteger))
     held_by: str = Field(default="", sa_column=Column(Text, server_default="", nullable=False))
+    began_at: datetime | None = None
+    stop: str = Field(default="", sa_column=Column(Text, server_default="", nullable=False))
+    """What is known of its key's revoke, as JSON; empty while nobody speaks of one."""
+    wobble: str = Field(default="", sa_column=Column(Text, server_default="", nullable=False))
+    """How often it came back, as JSON; empty when it never did."""
 
 
 class TransitionRow(SQLModel, table=True):
@@ -154,6 +159,20 @@ class TransitionRow(SQLModel, table=True):
     severity: str
     level: int
     title: str = Field(sa_type=Text)
+    by: str = Field(default="", sa_type=Text)
+    why: str = Field(default="", sa_type=Text)
+
+
+class AuditRow(SQLModel, table=True):
+    """What people did that belongs to no single alert: silences and expectations. Only ever added to."""
+
+    __tablename__ = "audit"
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    at: datetime
+    act: str
+    silence_id: int = Field(foreign_key="silences.id", index=True)
+    words: str = Field(sa_type=Text)
     by: str = Field(default="", sa_type=Text)
     why: str = Field(default="", sa_type=Text)
 

@@ -4,7 +4,7 @@ Longer than other files: they are written and read by the same few statements, a
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -319,6 +319,22 @@ class Usage:
                 .order_by(func.coalesce(_days.c.spent_microcredits, -1).desc(), _keys.c.name)
             )
         )
+
+    def days_of(self, key_id: str) -> list[tuple[date, Microcredits]]:
+        """One key's UTC days and what it spent on each, oldest first."""
+        query = select(_days.c.day, _days.c.spent_microcredits).join(_keys, _keys.c.key_no == _days.c.key_no)
+        rows = self._connection.execute(query.where(_keys.c.key_id == key_id).order_by(_days.c.day))
+        return [(row[0], row[1]) for row in rows]
+
+    def spent_at(self, key_id: str, at: datetime) -> Microcredits:
+        """The key's counter in the poll of exactly this instant; 0 where that is not kept any more."""
+        query = (
+            select(_snapshots.c.spent_microcredits)
+            .join(_polls, _polls.c.id == _snapshots.c.poll_id)
+            .join(_keys, _keys.c.key_no == _snapshots.c.key_no)
+            .where(_polls.c.taken_at == at, _keys.c.key_id == key_id)
+        )
+        return int(self._connection.execute(query.limit(1)).scalar() or 0)
 
     def last_balance(self) -> Row[Any] | None:
         return self._connection.execute(select(_balances).order_by(_balances.c.taken_at.desc()).limit(1)).first()

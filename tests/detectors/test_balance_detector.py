@@ -65,7 +65,7 @@ def test_the_words_say_how_much_how_long_and_who() -> None:
 
 
 def test_worse_is_told_again_and_a_top_up_ends_it() -> None:
-    views = [purse_at(n, balance) for n, balance in enumerate((600, 400, 50, 0, 5000, 5000, 5000))]
+    views = [purse_at(n, balance) for n, balance in enumerate((600, 400, 50, 0, *[5000] * 6))]
 
     assert replay(BalanceDetector(BalanceConfig(floor_credits=500, floor_share=0.05)), views) == [
         (Change.OPENED, 1),

@@ -64,7 +64,7 @@ def test_an_alert_about_a_key_says_everything_in_the_order_of_need(text: str) ->
         "Revoke now, by an owner or editor",
         "Settings → API keys → prod-render (…4f2a) → Revoke",
         "Stops at once everything that uses this key",
-        "Is it stopped? Within two polls flowy-watch says whether the key is quiet",
+        "Revoked it? flowy-watch ack 12 --revoked Within two polls flowy-watch says whether the key is quiet",
         "Replace: a new key with a daily cap of 2–3× a normal day",
         "Find the leak",
         "Alert 12",
