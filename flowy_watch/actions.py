@@ -1,9 +1,11 @@
 """What people start: acknowledge, silence, resolve, mark as expected. All with a button or a prompt share them."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flowy_watch.core.alert import Alert, Change, Status, Transition
+from flowy_watch.core.expectation import on_course
+from flowy_watch.core.history import History
 from flowy_watch.core.pattern import matches
 from flowy_watch.core.plan import plan
 from flowy_watch.core.route import Telling
@@ -13,16 +15,26 @@ from flowy_watch.core.usage import DAY, Microcredits, day_of
 from flowy_watch.errors import NotFound
 from flowy_watch.store import Store, Work
 
+_PACE_FROM = timedelta(hours=2)
+_MOST_KEYS = 500  # of a pattern, of which each one's usual day is looked up
+
 
 def acknowledge(
     store: Store, alert_id: int, *, by: str, why: str, until: datetime | None, telling: Telling, now: datetime
 ) -> Alert:
     """Somebody looks after it: no more notices unless it gets worse, or until `until`. Committed when this returns.
 
-    What stands on a channel that can show it says so; nobody else hears of it.
+    What stands on a channel that can show it says so; nobody else hears of it. Somebody else's acknowledgement that is
+    still in force stays as it is; that there was a second one is in the log.
     """
     with store.write() as work:
         alert = _unresolved(work, alert_id)
+        first = alert.acknowledged_by if alert.status is Status.ACKNOWLEDGED else ""
+        over = alert.acknowledged_until is not None and alert.acknowledged_until <= now
+        if first and first != by and not over:
+            words = f"already acknowledged by {first}" + (f"; {why}" if why else "")
+            _record(work, [Transition(alert, Change.SECONDED, now, by, words)], telling, now)
+            return alert
         acknowledged = replace(
             alert, status=Status.ACKNOWLEDGED, acknowledged_by=by, acknowledged_until=until, told_level=alert.level
         )
@@ -70,8 +82,11 @@ def resolve(
         resolved = replace(_unresolved(work, alert_id), status=Status.RESOLVED, resolved_at=now)
         change = Change.DISMISSED if no_anomaly else Change.RESOLVED
         _record(work, [Transition(resolved, change, now, by, why)], telling, now)
-        if no_anomaly and resolved.finding.key_id:
-            work.alerts.add_silence(Silence(0, resolved.finding.key_id, now + DAY, now, why=why, by=by, expected=True))
+        if no_anomaly and (key_id := resolved.finding.key_id):
+            most = _on_course(work, key_id, now)
+            work.alerts.add_silence(
+                Silence(0, key_id, now + DAY, now, why=why, by=by, expected=True, credits_at_most=most)
+            )
     return resolved
 
 
@@ -111,11 +126,13 @@ def expect(
 ) -> tuple[Silence, list[Alert]]:
     """What a key does is known and wanted, until then and up to an amount a day; its open alerts about it are taken on.
 
-    Raises NotFound when no key has that name or id, or matches the pattern.
+    Without an amount it is what the key is on course to spend today. Beyond half as much again an alert opens. Raises
+    NotFound when no key has that name or id, or matches the pattern.
     """
     with store.write() as work:
         if not any(matches(key, row.name, row.key_id) for row in work.usage.keys_today(day_of(now))):
             raise NotFound(f"no key is called {key}; `flowy-watch status` lists them")
+        at_most = _on_course(work, key, now) if at_most is None else at_most
         made = work.alerts.add_silence(
             Silence(0, key, until, now, why=why, by=by, expected=True, credits_at_most=at_most)
         )
@@ -134,11 +151,33 @@ def expect(
     return made, taken
 
 
-def unsilence(store: Store, silence_id: int, *, by: str, now: datetime) -> None:
+def unsilence(store: Store, silence_id: int, *, by: str, why: str = "", now: datetime) -> None:
     """End a silence. Raises NotFound when none of that number is in force."""
     with store.write() as work:
-        if not work.alerts.end_silence(silence_id, at=now, by=by):
+        if not work.alerts.end_silence(silence_id, at=now, by=by, why=why):
             raise NotFound(f"no silence {silence_id} is in force; `flowy-watch status` lists them")
+
+
+def _on_course(work: Work, pattern: str, now: datetime) -> Microcredits | None:
+    """What the keys of a pattern are on course to spend today, the most of any one; None where nothing tells.
+
+    A key of which nothing is known is expected to spend half its cap.
+    """
+    rows = [row for row in work.usage.keys_today(day_of(now)) if matches(pattern, row.name, row.key_id)]
+    ids = [row.key_id for row in rows]
+    histories: dict[str, History] = {}
+    for reading in work.usage.readings(since=now - _PACE_FROM, key_ids=ids if len(ids) <= _MOST_KEYS else ()):
+        for snapshot in reading.snapshots:
+            if snapshot.key_id in histories:
+                histories[snapshot.key_id].add(snapshot)
+            else:
+                histories[snapshot.key_id] = History(snapshot)
+    amounts = []
+    for row in rows:
+        days = work.usage.days_of(row.key_id) if len(ids) <= _MOST_KEYS else []
+        amount = on_course(histories.get(row.key_id), days, day_of(now))
+        amounts.append(amount or (row.daily_cap_microcredits or 0) // 2)
+    return max(amounts, default=0) or None
 
 
 def _record(work: Work, transitions: list[Transition], telling: Telling, now: datetime) -> None:

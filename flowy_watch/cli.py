@@ -352,7 +352,7 @@ def ack(
     """Acknowledge an alert: no more notices unless it gets worse (or until --for is over)."""
     from flowy_watch import actions
     from flowy_watch.app import open_store, telling_of
-    from flowy_watch.show import alert_fields, as_json
+    from flowy_watch.show import state_fields, as_json
 
     if revoked and for_:
         raise _usage("--revoked has no end: give it without --for")
@@ -366,9 +366,11 @@ def ack(
     finally:
         store.close()
     if json:
-        _say(as_json(alert_fields(done)))
+        _say(as_json(state_fields(done)))
         return
     word = "Reported as revoked, to be checked by the next two polls:" if revoked else "Acknowledged"
+    if not revoked and done.acknowledged_by != me:
+        word = f"Already acknowledged by {done.acknowledged_by}, which stays; yours is in the log:"
     _say(f"{word} {done.id}: {done.finding.title}")
     for other in others:
         _say(f"  the same key, taken on too: {other.id}: {other.finding.title}")
@@ -436,7 +438,12 @@ def expect(
     until: Until = None,
     for_: For = None,
     credits_: Annotated[
-        float | None, typer.Option("--credits", help="Up to this much spend in a UTC day.", min=0)
+        float | None,
+        typer.Option(
+            "--credits",
+            help="What it spends in a UTC day; half as much again is told. Default: at its present pace.",
+            min=0,
+        ),
     ] = None,
     why: Why = "",
     by: By = "",
@@ -445,7 +452,9 @@ def expect(
     """Say that a key's unusual use is wanted, until then: no spike, ramp or last_used alert about it."""
     from flowy_watch import actions
     from flowy_watch.app import open_store, telling_of
+    from flowy_watch.core.silence import limit
     from flowy_watch.core.usage import credits_to_micro
+    from flowy_watch.core.words import credit_words
     from flowy_watch.show import as_json
 
     now = _now()
@@ -465,23 +474,29 @@ def expect(
     finally:
         store.close()
     if json:
-        fields = {"id": made.id, "key": made.pattern, "until": made.until, "credits": credits_, "by": made.by}
+        amount = None if made.credits_at_most is None else made.credits_at_most / 1e6
+        fields = {"id": made.id, "key": made.pattern, "until": made.until, "credits": amount, "by": made.by}
         _say(as_json(fields | {"alerts": [alert.id for alert in taken]}))
         return
-    most = "" if credits_ is None else f", up to {credits_:,.10g} credits a day"
+    if made.credits_at_most is None:
+        most = ", however much: nothing is known of its spend (--credits N sets an amount)"
+    else:
+        given = "" if at_most is not None else " (at its present pace, twice its usual day or half its cap)"
+        told = credit_words(limit(made.credits_at_most))
+        most = f", {credit_words(made.credits_at_most)} credits a UTC day{given}; beyond {told} you are told"
     _say(f"Expected (silence {made.id}): {made.pattern} until {made.until:%Y-%m-%d %H:%M} UTC{most}")
     for alert in taken:
         _say(f"  takes on alert {alert.id}: {alert.finding.title}")
 
 
 @app.command()
-def unsilence(context: typer.Context, silence_id: SilenceNumber, by: By = "") -> None:
+def unsilence(context: typer.Context, silence_id: SilenceNumber, why: Why = "", by: By = "") -> None:
     """End a silence now; what is still open is told with the next poll."""
     from flowy_watch import actions
     from flowy_watch.app import open_store
 
     store = open_store(_settings(context))
-    actions.unsilence(store, silence_id, by=_me(by), now=_now())
+    actions.unsilence(store, silence_id, by=_me(by), why=why, now=_now())
     store.close()
     _say(f"Ended silence {silence_id}")
 
@@ -490,7 +505,7 @@ def unsilence(context: typer.Context, silence_id: SilenceNumber, by: By = "") ->
 def why(context: typer.Context, alert: AlertNumber, json: Json = False) -> None:
     """Say what happened to an alert and why each notice was sent or withheld."""
     from flowy_watch.app import open_store
-    from flowy_watch.show import alert_fields, as_json, story_lines
+    from flowy_watch.show import state_fields, as_json, story_lines
 
     store = open_store(_settings(context))
     with store.read() as work:
@@ -500,7 +515,7 @@ def why(context: typer.Context, alert: AlertNumber, json: Json = False) -> None:
     if found is None:
         raise _fail(f"there is no alert {alert}; `flowy-watch alerts` lists them")
     if json:
-        _say(as_json(alert_fields(found) | {"evidence": found.finding.evidence, "story": lines}))
+        _say(as_json(state_fields(found) | {"evidence": found.finding.evidence, "story": lines}))
         return
     _say(f"Alert {found.id} ({found.finding.severity.word}, {found.status.value}): {found.finding.title}")
     for words in found.finding.evidence:

@@ -39,6 +39,12 @@ def alert_fields(alert: Alert) -> dict[str, Any]:
         "opened_at": alert.opened_at,
         "last_seen_at": alert.last_seen_at,
         "resolved_at": alert.resolved_at,
+    }
+
+
+def state_fields(alert: Alert) -> dict[str, Any]:
+    """The same with who looks after it, whether it flaps, and what is known of a stop."""
+    return alert_fields(alert) | {
         "acknowledged_by": alert.acknowledged_by or None,
         "flapping": alert.wobble.flapping_since is not None,
         "came_back": alert.wobble.back,
@@ -96,7 +102,7 @@ def status_fields(work: Work, now: datetime) -> dict[str, Any]:
         if polls
         else None,
         "balance": balance.balance_microcredits / 1e6 if balance else None,
-        "open_alerts": [alert_fields(a) for a in work.alerts.unresolved()],
+        "open_alerts": [state_fields(a) for a in work.alerts.unresolved()],
         "silences": [
             {
                 "id": s.id,
@@ -106,9 +112,12 @@ def status_fields(work: Work, now: datetime) -> dict[str, Any]:
                 "by": s.by,
                 "why": s.why,
                 "expected": s.expected,
+                "credits": None if s.credits_at_most is None else s.credits_at_most / 1e6,
+                "created_at": s.created_at,
             }
             for s in work.alerts.silences(now)
         ],
+        "log": [{"at": a.at, "act": a.act, "what": a.words, "by": a.by, "why": a.why} for a in work.alerts.acts()],
         "outbox": {
             status: sum(count for (_, at), count in counts.items() if at == status)
             for status in (WAITING, SENT, DEAD, WITHHELD)
@@ -205,7 +214,15 @@ def story_lines(work: Work, alert: Alert) -> list[dict[str, Any]]:
     notices = [
         {"at": n.sent_at or n.created_at, "what": n.status, "line": _notice(n)} for n in work.outbox.story(alert.id)
     ]
-    return sorted([*happened, *notices], key=lambda line: line["at"])
+    acts = [
+        {
+            "at": a.at,
+            "what": a.act,
+            "line": f"{a.act}: {a.words} (by {a.by or 'somebody'})" + (f": {a.why}" if a.why else ""),
+        }
+        for a in work.alerts.silence_acts(alert)
+    ]
+    return sorted([*acts, *happened, *notices], key=lambda line: line["at"])
 
 
 def _notice(row: Any) -> str:

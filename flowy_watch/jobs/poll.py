@@ -10,6 +10,7 @@ from time import monotonic
 import structlog
 
 from flowy_watch.core.alert import Alert, Evaluated, Reconciled, Status, Transition, reconcile
+from flowy_watch.core.expectation import beyond
 from flowy_watch.core.finding import Finding
 from flowy_watch.core.plan import plan
 from flowy_watch.core.route import Telling
@@ -114,6 +115,7 @@ class PollJob:
         new_keys = self._take_in(work, watch, poll_id, pulled)
         view = self._view(work, watch, pulled, new_keys, now)
         findings = [finding for detector in self._detectors for finding in detector.examine(view)]
+        findings += beyond(view.histories, work.alerts.silences(now), watch.workspace.balance)
         known = work.alerts.unresolved()
         unresolved = [_woken(alert, now) for alert in known]
         woken = {alert.id for alert, before in zip(unresolved, known, strict=True) if alert is not before}

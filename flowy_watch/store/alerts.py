@@ -5,16 +5,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, true, union_all, update
 
 from flowy_watch.core.alert import Alert, Change, Shown, Status, Transition
 from flowy_watch.core.silence import Silence
 from flowy_watch.store.codec import dump_finding, dump_stop, dump_wobble, load_finding, load_stop, load_wobble
-from flowy_watch.store.tables import AlertRow, SilenceRow, TransitionRow
+from flowy_watch.store.tables import AlertRow, AuditRow, SilenceRow, TransitionRow
 
 _alerts = AlertRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it, without telling mypy
 _transitions = TransitionRow.__table__  # type: ignore[attr-defined]
 _silences = SilenceRow.__table__  # type: ignore[attr-defined]
+_audit = AuditRow.__table__  # type: ignore[attr-defined]
 
 
 class Alerts:
@@ -112,16 +113,49 @@ class Alerts:
             )
         )
         assert row.inserted_primary_key is not None  # an insert of one row has one
-        return replace(silence, id=int(row.inserted_primary_key[0]))
+        made = replace(silence, id=int(row.inserted_primary_key[0]))
+        act = "expected" if made.expected else "silenced"
+        self._log(made.created_at, act, made.id, made.scope, made.by, made.why)
+        return made
 
-    def end_silence(self, silence_id: int, *, at: datetime, by: str) -> bool:
+    def end_silence(self, silence_id: int, *, at: datetime, by: str, why: str = "") -> bool:
         """False when there is no such silence in force."""
         ended = self._connection.execute(
             update(_silences)
             .where(_silences.c.id == silence_id, _silences.c.until > at, _silences.c.ended_at.is_(None))
             .values(ended_at=at, ended_by=by)
         )
+        if ended.rowcount == 1:
+            self._log(at, "unsilenced", silence_id, f"silence {silence_id}", by, why)
         return ended.rowcount == 1
+
+    # ── the log of what people did ───────────────────────────────────────────────────────────────────────────────
+
+    def _log(self, at: datetime, act: str, silence_id: int, words: str, by: str, why: str) -> None:
+        row = {"at": at, "act": act, "silence_id": silence_id, "words": words, "by": by, "why": why}
+        self._connection.execute(insert(_audit).values(**row))
+
+    def acts(self, most: int = 50) -> list[Row[Any]]:
+        """What people did lately, silences and alerts alike, newest first."""
+        silences = select(_audit.c.at, _audit.c.act, _audit.c.words, _audit.c.by, _audit.c.why)
+        alerts = select(
+            _transitions.c.at, _transitions.c.change, _transitions.c.title, _transitions.c.by, _transitions.c.why
+        ).where(_transitions.c.by != "")
+        both = union_all(silences, alerts).subquery()
+        return list(self._connection.execute(select(both).order_by(both.c.at.desc()).limit(most)))
+
+    def silence_acts(self, alert: Alert) -> list[Row[Any]]:
+        """Silences about an alert's key and kind while it lived: made, and ended by whom."""
+        rows = self._connection.execute(
+            select(_silences).where(
+                _silences.c.until >= alert.opened_at,
+                true() if alert.resolved_at is None else _silences.c.created_at <= alert.resolved_at,
+                or_(_silences.c.ended_at.is_(None), _silences.c.ended_at >= alert.opened_at),
+            )
+        )
+        about = [row.id for row in rows if read_silence(row).concerns(alert)]
+        query = select(_audit).where(_audit.c.silence_id.in_(about)).order_by(_audit.c.id)
+        return list(self._connection.execute(query))
 
 
 def _row(alert: Alert) -> dict[str, Any]:

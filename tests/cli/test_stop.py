@@ -20,7 +20,7 @@ def test_a_reported_revoke_is_confirmed_on_slack_within_two_polls(rig: Rig) -> N
     rig.good("poll")
     rig.good("poll")
     assert "Stopped: prod-render is quiet since" in rig.told()[-1]
-    fields = rig.alert("cap", "prod-render")
+    fields = rig.good("why", alert, "--json").json
     assert (fields["status"], fields["stop"]["reported_by"], fields["stop"]["used_at"]) == ("acknowledged", "ana", None)
     story = rig.good("why", alert).out
     assert "reported as revoked: prod-render" in story

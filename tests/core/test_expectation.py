@@ -30,6 +30,6 @@ def test_use_after_a_revoke_is_never_expected() -> None:
     assert not expected().covers(revoked, at=NOON)
 
 
-@pytest.mark.parametrize(("spent", "covered"), [(499, True), (500, True), (501, False)])
-def test_an_expectation_holds_up_to_its_amount(spent: float, covered: bool) -> None:
+@pytest.mark.parametrize(("spent", "covered"), [(500, True), (750, True), (751, False)])
+def test_an_expectation_holds_up_to_half_as_much_again(spent: float, covered: bool) -> None:
     assert expected(credits_at_most=credit(500)).covers(spending(spent), at=NOON) is covered
