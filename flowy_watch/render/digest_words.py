@@ -112,8 +112,10 @@ def _verdict(digest: Digest) -> Iterator[Line]:
         return
     least = "at least " if digest.at_least else ""
     parts: list[str] = []
-    if digest.before is not None:
-        parts.append(f"{moved(digest.of_keys, digest.before) or 'as'} against the {unit} before")
+    if digest.before:
+        parts.append(f"{moved(digest.of_keys, digest.before)} against the {unit} before")
+    elif digest.before == 0:
+        parts.append(f"nothing was spent the {unit} before")
     if digest.usual:
         parts.append(f"{moved(digest.of_keys, digest.usual)} against the usual {credits_about(digest.usual)}")
     note = f" (the median of {len(digest.earlier)} {many})" if digest.usual else ""

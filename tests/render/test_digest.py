@@ -18,10 +18,13 @@ from flowy_watch.core.edition import Edition, Issue
 from flowy_watch.core.message import Dialect, EmailMessage, FactsMessage, PlainMessage, SlackMessage
 from flowy_watch.core.usage import CREDIT
 from flowy_watch.render import Reader, Renderer
+from flowy_watch.render.chart_palette import DARK, LIGHT, SERIES
 from flowy_watch.render.digest_figures import credits_about, percent
 from flowy_watch.render.digest_mail import page_of
 from tests.builders import credit
 from tests.core.digests import WEEK, alert_figures, balance, digest, key
+
+from .block_kit import objection
 
 KEYS_URL = "https://app.example.com/settings/api-keys"
 RENDERER = Renderer(Reader("Acme Studio", KEYS_URL, ZoneInfo("Europe/Madrid")))
@@ -224,6 +227,7 @@ def test_whatever_the_workspace_is_the_mail_is_whole_and_below_its_limits(made: 
 @pytest.mark.parametrize("made", extremes())
 def test_whatever_the_workspace_is_slack_gets_one_message_below_its_limits(made: Digest) -> None:
     told = slack(made)
+    assert not objection(told)
     assert len(told.blocks) <= 50
     assert len(json.dumps(told.blocks, ensure_ascii=False)) < 12_000
     header = told.blocks[0]["text"]["text"]
@@ -287,3 +291,45 @@ def test_dark_colours_win_over_inlined_ones() -> None:
     rules = [rule for rule in dark.split(";") if ":" in rule]
     assert rules
     assert all("!important" in rule for rule in rules)
+
+
+def contrast(one: str, other: str) -> float:
+    """As WCAG 2 reckons it."""
+
+    def light(colour: str) -> float:
+        parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    darker, lighter = sorted((light(one), light(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize(
+    ("words", "grounds"),
+    [
+        ("#1f2328", ("#ffffff", "#fdf1ec", "#fdf3e3")),  # text by light: card, to do, note
+        ("#59636e", ("#ffffff", "#fdf1ec")),  # what is less important
+        ("#ffffff", ("#b93a0a",)),  # the button
+        ("#e8eaed", ("#16191e", "#26211f", "#2a2618", "#2c323a")),  # the same in the dark, and commands
+        ("#a3abb5", ("#16191e", "#26211f")),
+    ],
+)
+def test_words_stand_out_from_their_ground_by_light_and_in_the_dark(words: str, grounds: tuple[str, ...]) -> None:
+    days = (*usual().days[:-1], replace(usual().days[-1], keys=0))
+    html = mail(replace(usual(), days=days)).html
+    for ground in grounds:
+        assert words in html
+        assert ground in html
+        assert contrast(words, ground) >= 4.5
+
+
+def test_words_in_pictures_stand_out_too() -> None:
+    for palette in (LIGHT, DARK):
+        assert contrast(palette.faint, palette.paper) >= 4.5
+        assert contrast(palette.ink, palette.paper) >= 4.5
+        assert all(contrast(colour, palette.paper) >= 2.3 for colour in SERIES[palette])
+
+
+def test_a_first_week_after_nothing_says_so() -> None:
+    assert "nothing was spent the week before" in " ".join(mail(digest(key("a", 5), per_day=0)).text.split())
