@@ -352,7 +352,7 @@ def ack(
     """Acknowledge an alert: no more notices unless it gets worse (or until --for is over)."""
     from flowy_watch import actions
     from flowy_watch.app import open_store, telling_of
-    from flowy_watch.show import state_fields, as_json
+    from flowy_watch.show import as_json, state_fields
 
     if revoked and for_:
         raise _usage("--revoked has no end: give it without --for")
@@ -505,7 +505,7 @@ def unsilence(context: typer.Context, silence_id: SilenceNumber, why: Why = "", 
 def why(context: typer.Context, alert: AlertNumber, json: Json = False) -> None:
     """Say what happened to an alert and why each notice was sent or withheld."""
     from flowy_watch.app import open_store
-    from flowy_watch.show import state_fields, as_json, story_lines
+    from flowy_watch.show import as_json, state_fields, story_lines
 
     store = open_store(_settings(context))
     with store.read() as work:

@@ -1,13 +1,20 @@
 """The figures of a period, added up by the database, are what was polled; and what was not is told."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import update
+
 from flowy_watch.core.alert import Alert, Change, Status, Transition
 from flowy_watch.core.digest import Facts, KeyFigures, Outcome, build
+from flowy_watch.core.notification import Notification
 from flowy_watch.core.period import Period
+from flowy_watch.core.stop import Stop, Toll
 from flowy_watch.core.usage import DAY, KeyStatus, Reading, Snapshot
 from flowy_watch.store import Store
+from flowy_watch.store.outbox import SENT
+from flowy_watch.store.tables import OutboxRow
 from flowy_watch.store.usage import FAILED, GOOD
 from tests.builders import HOUR, credit, finding, reading, snapshot
 
@@ -158,18 +165,23 @@ def test_blind_hours_of_polls_that_were_forgotten_are_not_known(store: Store) ->
     assert only(store).spent == credit(7)
 
 
-def opened(store: Store, *changes: Change, after: timedelta = HOUR, **more: Any) -> int:
+def opened(store: Store, *changes: Change, after: timedelta = HOUR, stop: Stop | None = None, **more: Any) -> int:
     """An alert of the week's first noon, and what happened to it, an hour apart."""
     at = START + 12 * HOUR
     with store.write() as work:
         first = Alert(0, finding(**more), Status.OPEN, 1, opened_at=at, last_seen_at=at)
         (told,) = work.alerts.record([Transition(first, Change.OPENED, at)])
-        work.alerts.record(Transition(told.alert, change, at + n * after) for n, change in enumerate(changes, 1))
+        work.alerts.record(
+            Transition(replace(told.alert, stop=stop), change, at + n * after) for n, change in enumerate(changes, 1)
+        )
     return told.alert.id
 
 
 def test_alerts_are_told_with_what_people_made_of_them(store: Store) -> None:
-    stopped = opened(store, Change.ACKNOWLEDGED, Change.STOPPED, period="a")
+    noon = START + 12 * HOUR
+    toll = Toll(credit(900), beyond_usual=True, detected_after=None, stopped_after=2 * HOUR)
+    held = Stop(noon, looks=2, quiet_since=noon + 2 * HOUR, toll=toll)
+    stopped = opened(store, Change.ACKNOWLEDGED, Change.STOPPED, stop=held, period="a")
     opened(store, Change.EXPECTED, Change.RESOLVED, period="b")
     opened(store, Change.DISMISSED, period="c")
     opened(store, period="d")
@@ -178,7 +190,28 @@ def test_alerts_are_told_with_what_people_made_of_them(store: Store) -> None:
     assert [alert.outcome for alert in found] == [
         Outcome.STOPPED, Outcome.EXPECTED, Outcome.FALSE, Outcome.OPEN, Outcome.CONFIRMED,
     ]  # fmt: skip
-    assert (found[0].id, found[0].stopped_after) == (stopped, 2 * HOUR)
+    assert (found[0].id, found[0].stopped_after, found[0].cost) == (stopped, 2 * HOUR, credit(900))
+    assert [alert.stopped_after for alert in found[1:]] == [None] * 4
+
+
+def test_a_stop_that_did_not_hold_is_no_stop(store: Store) -> None:
+    noon = START + 12 * HOUR
+    broken = Stop(noon, looks=2, quiet_since=noon + HOUR, used_at=noon + 3 * HOUR)
+    opened(store, Change.STOP_REPORTED, Change.STOPPED, Change.STOP_FAILED, stop=broken)
+    (alert,) = facts(store).alerts
+    assert (alert.outcome, alert.stopped_after, alert.cost) == (Outcome.CONFIRMED, None, None)
+
+
+def test_the_time_to_detect_is_from_the_first_odd_use_to_the_first_notice(store: Store) -> None:
+    noon = START + 12 * HOUR
+    with store.write() as work:
+        first = Alert(0, finding(), Status.OPEN, 1, opened_at=noon, last_seen_at=noon, began_at=noon - HOUR)
+        (told,) = work.alerts.record([Transition(first, Change.OPENED, noon)])
+        work.outbox.add([Notification("ops", Change.OPENED, told.alert, noon)])
+    outbox = OutboxRow.__table__  # type: ignore[attr-defined]
+    with store.database.write() as connection:
+        connection.execute(update(outbox).values(status=SENT, sent_at=noon + HOUR))
+    assert facts(store).alerts[0].detected_after == 2 * HOUR
 
 
 def test_alerts_of_other_weeks_are_left_to_them(store: Store) -> None:
