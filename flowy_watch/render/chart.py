@@ -12,6 +12,7 @@ from enum import StrEnum
 from itertools import groupby
 from math import isfinite
 
+from flowy_watch.core.usage import DAY
 from flowy_watch.render.chart_axis import amount_ticks, amount_words, period_words, time_ticks
 from flowy_watch.render.chart_palette import LIGHT, Palette, fill, stroke
 from flowy_watch.render.chart_text import lines_of, safe, text_width
@@ -218,6 +219,8 @@ class _Drawing:
             yield self.text(amount_words(amount), self.left - 6, y + 4, "faint", size=_SMALL, anchor="end")
         most = max((self.right - self.left) / _LABEL, 2)
         for tick in time_ticks(chart.start_at, chart.end_at, most=most):
+            if not tick.label and chart.step >= DAY:
+                continue  # with a figure a day, a line a day would be all there is to see
             x = self.place(tick.at)
             yield f'<path d="M{x:.1f} {self.top:.1f}V{self.floor + 4:.1f}" {stroke("grid", self.palette)}/>'
             if tick.label and x + text_width(tick.label, _SMALL) < self.right + 4:
