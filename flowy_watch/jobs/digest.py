@@ -63,12 +63,24 @@ class DigestJob:
     def _due(self, edition: Edition, now: datetime) -> Planned | None:
         with self._store.read() as work:
             planned = work.digests.next(edition)
-        if planned is None:
+        if planned is None or self._moved_to(planned):
             with self._store.write() as work:
-                if work.digests.next(edition) is None:
-                    self._plan_next(work, edition, self._plan.calendar.first_due(edition.span, now))
-                planned = work.digests.next(edition)
+                planned = self._planned(work, edition, now)
         return planned if planned and planned.due_at <= now else None
+
+    def _planned(self, work: Work, edition: Edition, now: datetime) -> Planned | None:
+        """What is next on the calendar of an edition, as the configuration has it today."""
+        planned = work.digests.next(edition)
+        if planned is None:
+            self._plan_next(work, edition, self._plan.calendar.first_due(edition.span, now))
+        elif planned_at := self._moved_to(planned):
+            work.digests.move(planned, planned_at)
+        return work.digests.next(edition)
+
+    def _moved_to(self, planned: Planned) -> datetime | None:
+        """Weekday, time or zone were changed since it was planned: when it is due now. One that is held stays so."""
+        planned_at = self._plan.calendar.due_at(planned.period)
+        return planned_at if planned_at != planned.planned_at == planned.due_at else None
 
     def _take(self, planned: Planned, made: dict[str, Digest], now: datetime) -> bool:
         """Send it, hold it, or pass it over; whether it was sent."""

@@ -69,6 +69,11 @@ class Digests:
             insert(_digests).values(**about, span=period.span.value, period=period.name, **(times | more))
         )
 
+    def move(self, planned: Planned, planned_at: datetime) -> None:
+        """People want to read it at another time than it was planned for."""
+        values = {"planned_at": planned_at, "due_at": planned_at}
+        self._connection.execute(update(_digests).where(_digests.c.id == planned.id).values(**values))
+
     def look_again(self, planned: Planned, at: datetime) -> None:
         self._connection.execute(update(_digests).where(_digests.c.id == planned.id).values(due_at=at))
 

@@ -185,6 +185,15 @@ def test_an_hour_that_is_skipped_or_comes_twice_sends_one_digest(store: Store, d
     assert periods(store) == [week]
 
 
+def test_a_changed_hour_counts_from_the_next_digest_on(store: Store) -> None:
+    whole_week(store)
+    job(store).run(DUE - HOUR)
+    moved = job(store, weekday=2, at=time(7))
+    wednesday = datetime(2026, 3, 11, 6, tzinfo=UTC)
+    assert [moved.run(at) for at in (DUE, wednesday - HOUR, wednesday, wednesday + HOUR)] == [0, 0, 1, 0]
+    assert periods(store) == ["2026-W10"]
+
+
 def test_two_processes_at_once_send_one_digest(open_store: Callable[..., Store]) -> None:
     stores = [open_store() for _ in range(4)]
     whole_week(stores[0])
