@@ -283,8 +283,9 @@ def poll(context: typer.Context, json: Json = False) -> None:
 
     with build_app(_settings(context)) as built:
         polled = built.poll.run(_now())
-        built.digest.run(_now())
         built.postman.deliver_due(within=timedelta(seconds=60))
+        if built.digest.run(_now()):  # after the alerts: nothing about it may hold them up
+            built.postman.deliver_due(within=timedelta(seconds=60))
     changes = [{"change": t.change.value, **alert_fields(t.alert)} for t in polled.transitions]
     if json:
         fields = {"outcome": polled.outcome, "reason": polled.reason, "keys": polled.keys, "skipped": polled.skipped}
