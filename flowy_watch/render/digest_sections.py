@@ -81,18 +81,23 @@ def _alerts(digest: Digest) -> Iterator[Line]:
     counts = [(words, sum(alert.outcome is outcome for alert in alerts)) for outcome, words in _OUTCOMES.items()]
     said = ", ".join(f"{number} {words}" for words, number in counts if number)
     yield line(bold(f"{count(len(alerts), 'alert')} opened"), f": {said}.")
-    spans = (("seen after", [a.detected_after for a in alerts]), ("stopped after", [a.stopped_after for a in alerts]))
-    medians = [f"{words} {span_words(_middle(known))}" for words, each in spans if (known := [s for s in each if s])]
+    told, stopped = ([span for span in spans if span is not None] for spans in _spans(alerts))
+    medians = [f"told {span_words(_middle(told))} after the first odd use"] if told else []
+    medians += [f"stopped {span_words(_middle(stopped))} after opening"] if stopped else []
     cost = sum(alert.cost for alert in alerts if alert.cost)
     if medians or cost:
-        lost = f"{credits_about(cost)} credits above the usual" if cost else ""
-        yield line("In the middle ", ", ".join([*medians, lost] if lost else medians), ".")
+        lost = f"{credits_about(cost)} credits lost in all" if cost else ""
+        yield line("; ".join(filter(None, (f"Median: {', '.join(medians)}" if medians else "", lost))), ".")
     rank = {"critical": 0, "warning": 1}
     alerts.sort(key=lambda alert: (alert.outcome is not Outcome.OPEN, rank.get(alert.severity, 2), alert.opened_at))
     for alert in alerts[:_MOST_ALERTS]:
         yield line(f"{_sign(alert)} {alert.id} ", shorten(visible(alert.title), _TITLE), f" · {_outcome(alert)}")
     if len(alerts) > _MOST_ALERTS:
         yield line(f"and {len(alerts) - _MOST_ALERTS:,} more: ", code("flowy-watch alerts"))
+
+
+def _spans(alerts: Sequence[AlertFigures]) -> tuple[list[timedelta | None], list[timedelta | None]]:
+    return [alert.detected_after for alert in alerts], [alert.stopped_after for alert in alerts]
 
 
 def _sign(alert: AlertFigures) -> str:

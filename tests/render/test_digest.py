@@ -268,12 +268,14 @@ def test_figures_are_rounded_only_where_cents_are_noise() -> None:
 
 def test_what_people_made_of_alerts_is_counted_and_told() -> None:
     outcomes = [alert_figures(outcome, id=n) for n, outcome in enumerate(Outcome, 1)]
-    outcomes[0] = replace(outcomes[0], stopped_after=timedelta(minutes=14), cost=credit(900))
+    stopped = {"stopped_after": timedelta(minutes=14), "detected_after": timedelta(minutes=6), "cost": credit(900)}
+    outcomes[0] = replace(outcomes[0], **stopped)
     told = mail(usual(alerts=outcomes)).text
     flat = " ".join(told.split())
     assert (
         "6 alerts opened: 1 stopped, 1 confirmed, 1 expected, 1 no anomaly, 1 over by themselves, 1 unanswered." in flat
     )
+    assert "Median: told 6 min after the first odd use, stopped 14 min after opening; 900 credits lost in all." in flat
     assert "stopped after 14 min, cost 900" in flat
 
 
