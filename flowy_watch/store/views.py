@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, and_, func, select
 from flowy_watch.core.alert import Alert, Status
 from flowy_watch.core.baseline import Baseline
 from flowy_watch.core.silence import Silence
-from flowy_watch.core.usage import Microcredits
+from flowy_watch.core.usage import Microcredits, day_of, day_start
 from flowy_watch.store.alerts import read_alert, read_silence
 from flowy_watch.store.outbox import WAITING
 from flowy_watch.store.tables import (
@@ -61,6 +61,8 @@ class Version:
     transition: int
     notice: int
     silence: int
+    ended: int
+    """How many silences somebody ended."""
 
 
 class Views:
@@ -152,9 +154,10 @@ class Views:
 
     def spent_by(self, at: datetime) -> Microcredits | None:
         """What all keys had spent of their day at an instant of the past; None where no poll was near."""
+        earliest = max(at - timedelta(minutes=65), day_start(day_of(at)))
         query = (
             select(_polls.c.id)
-            .where(_polls.c.taken_at <= at, _polls.c.taken_at > at - timedelta(minutes=65), _polls.c.outcome != FAILED)
+            .where(_polls.c.taken_at <= at, _polls.c.taken_at >= earliest, _polls.c.outcome != FAILED)
             .order_by(_polls.c.taken_at.desc())
             .limit(1)
         )
@@ -183,7 +186,9 @@ class Views:
             select(func.coalesce(func.max(column), 0)).scalar_subquery()
             for column in (_polls.c.id, _transitions.c.id, _outbox.c.seq, _silences.c.id)
         ]
-        return Version(*self._connection.execute(select(*newest)).one())
+        ended = select(func.count()).where(_silences.c.ended_at.isnot(None)).scalar_subquery()
+        row: tuple[int, ...] = tuple(self._connection.execute(select(*newest, ended)).one())
+        return Version(*row)
 
     # ── alerts and silences ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -16,6 +16,7 @@ STATIC = Path(__file__).parent / "static"
 def build_templates(zone: ZoneInfo) -> Environment:
     environment = build_environment()
     environment.filters["when"] = lambda at: when(at, zone)
+    environment.filters["words"] = lambda text, most: shorten(visible(text or ""), most)
     environment.filters["name"] = lambda text: shorten(visible(text or ""))
     return environment
 

@@ -20,7 +20,7 @@ def ask(site: "Site", visit: Visit) -> Response:
 def _form(site: "Site", visit: Visit, *, refusal: Refusal | None = None) -> Response:
     status = refusal.status if refusal else 200
     headers = {"retry-after": str(refusal.retry_after)} if refusal and refusal.retry_after else {}
-    target = _own_path(visit.form.get("next") or visit.query.get("next") or "/")
+    target = own_path(visit.form.get("next") or visit.query.get("next") or "/")
     wrong = refusal.reason if refusal else ""
     with_token = site.identity.has_tokens
     return site.page(
@@ -36,7 +36,7 @@ def by_token(site: "Site", visit: Visit) -> Response:
         )
     except Refusal as refusal:
         return _form(site, visit, refusal=refusal)
-    return _let_in(visit, session, _own_path(visit.form.get("next", "/")))
+    return _let_in(visit, session, own_path(visit.form.get("next", "/")))
 
 
 def offer(site: "Site", visit: Visit) -> Response:
@@ -69,7 +69,7 @@ def _let_in(visit: Visit, session: str, target: str) -> Response:
     return response
 
 
-def _own_path(target: str) -> str:
+def own_path(target: str) -> str:
     """A path of ours and nothing else: `//elsewhere` and `/\\elsewhere` lead away."""
     good = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isascii() and target.isprintable()
     return target if good else "/"

@@ -1,6 +1,6 @@
 """All that is served, and what its pages share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -14,14 +14,15 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from flowy_watch import __version__
-from flowy_watch.app import App, telling_of
-from flowy_watch.web import api, health, metrics, settings_page, sign_in
+from flowy_watch.app import App, build_renderer, telling_of
+from flowy_watch.web import api, health, key_page, metrics, overview, pages, settings_page, sign_in
 from flowy_watch.web.door import Frame, Page, elsewhere, known_host, opened
 from flowy_watch.web.identity import Identity
 from flowy_watch.web.look import STATIC, build_templates
 from flowy_watch.web.visit import Role, Visit
 from flowy_watch.web.workers import Workers
 
+_REMEMBERED = 8
 _SNAPSHOTS_LIMIT = 8 * 1024 * 1024
 
 
@@ -35,6 +36,8 @@ class Site:
         self.secure = app.settings.web.url.startswith("https://")
         public = urlsplit(app.settings.web.url).hostname
         self._hosts = frozenset({app.settings.web.host, *([public] if public else [])})
+        self.renderer = build_renderer(app.settings)
+        self._remembered: dict[Hashable, str] = {}
         self._templates = build_templates(app.settings.workspace.zone)
         self.port = app.settings.web.port
 
@@ -53,6 +56,16 @@ class Site:
         words = self.render(template, visit, **facts)
         return HTMLResponse(words, status, dict(headers or {}))
 
+    def remembered(self, of: Hashable, make: Callable[[], str]) -> str:
+        """What was made of the same facts a moment ago need not be made again: few pages are kept, the newest."""
+        found = self._remembered.get(of)
+        if found is None:
+            found = make()
+            while len(self._remembered) >= _REMEMBERED:
+                self._remembered.pop(next(iter(self._remembered)), None)
+            self._remembered[of] = found
+        return found
+
     def render(self, template: str, visit: Visit, **facts: Any) -> str:
         found = self._templates.get_template(f"web/{template}")
         return found.render(
@@ -68,6 +81,7 @@ class Site:
 
 def build_site(site: Site, workers: Workers) -> Starlette:
     page = partial(_route, site, workers)
+    act = partial(_route, site, workers, needs=Role.OPERATOR, method="POST")
     routes: list[BaseRoute] = [
         page("/healthz", health.alive, needs=Role.NOBODY, machine=True),
         page("/readyz", health.ready, needs=Role.NOBODY, machine=True),
@@ -77,6 +91,19 @@ def build_site(site: Site, workers: Workers) -> Starlette:
         page("/login/{code}", sign_in.offer, needs=Role.NOBODY),
         page("/login/{code}", sign_in.by_link, needs=Role.NOBODY, method="POST"),
         page("/sign-out", sign_in.out, needs=Role.VIEWER, method="POST"),
+        page("/", overview.show),
+        page("/live", overview.live),
+        page("/alerts", pages.alerts),
+        page("/alerts/{alert}", pages.alert),
+        act("/alerts/{alert}/ack", pages.acknowledge),
+        act("/alerts/{alert}/resolve", pages.resolve),
+        page("/keys/{key:path}/hours.json", key_page.series, machine=True),
+        page("/keys/{key:path}", key_page.show),
+        page("/silences", pages.silences),
+        act("/silences", pages.silence),
+        act("/silences/{silence}/end", pages.unsilence),
+        act("/expectations", pages.expect),
+        page("/deliveries", pages.deliveries),
         page("/settings", settings_page.show),
         Mount("/api/v1", routes=_api(site, workers)),
         Mount("/static", StaticFiles(directory=STATIC)),

@@ -24,7 +24,7 @@ class Person:
 
     role: Role
     name: str = ""
-    csrf: str = ""
+    csrf: str = field(default="", repr=False)
 
 
 NOBODY = Person(Role.NOBODY)
@@ -39,9 +39,9 @@ class Visit:
     query: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
     """What the route's path holds."""
-    form: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    session: str = ""
+    form: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    session: str = field(default="", repr=False)
     """The cookie's value, whatever it is worth."""
     fragment: bool = False
     """htmx asks: only the part that changes."""

@@ -1,0 +1,294 @@
+"""The pages as they are sent, with scripts or without."""
+
+import hashlib
+import html
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from flowy_watch.core.alert import Alert, Change, Status, Transition
+from flowy_watch.core.finding import Finding, Severity
+from flowy_watch.render.chart_palette import CHART_STYLE
+from flowy_watch.web.look import STATIC
+from flowy_watch.web.visit import Role
+from tests.builders import DAY, HOUR, NOON, snapshot
+
+from .house import TOKEN, VIEWER, House
+
+HOSTILE = (
+    "<script>alert(1)</script>\"'><img src=x>",
+    "\u202egnp.exe",
+    "x" * 10_000,
+    "{{ 7 * 7 }}",
+    "../../etc",
+    "a/b?c#d",
+)
+
+
+def text(page: str) -> str:
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page)))
+
+
+def page(house: House, path: str, role: Role = Role.OPERATOR) -> str:
+    answer = house.browser(role).get(path)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    return answer.text
+
+
+def test_before_the_first_poll_every_page_says_that_there_is_nothing(house: House) -> None:
+    assert "No key is known yet" in text(page(house, "/"))
+    assert "No alert is open." in text(page(house, "/alerts"))
+    assert "There has been no alert." in text(page(house, "/alerts?show=all"))
+    assert "Nothing is silenced." in text(page(house, "/silences"))
+    assert "nobody is told" in text(page(house, "/deliveries"))
+
+
+def test_the_overview_tells_balance_runway_spend_alerts_and_keys(house: House) -> None:
+    house.days([100] * 10, cap=200)
+    house.poll(snapshot(150, cap=200), at=NOON + timedelta(minutes=1), balance=700)
+    house.clock.at = NOON + timedelta(minutes=3)
+    house.alert()
+    found = text(page(house, "/"))
+    for words in ("700 credits", "lasts 7 days at 100 a day", "150 credits", "1 critical", "75 % of 200", "2 min"):
+        assert words in found, words
+
+
+def test_spend_is_held_against_the_same_time_of_earlier_days(house: House) -> None:
+    house.days([20] * 28 + [100])
+    assert "above the usual: 20–20 on Mondays" in text(page(house, "/"))
+
+
+def test_a_watch_that_is_blind_or_late_says_so_first(house: House) -> None:
+    house.poll(snapshot(1))
+    assert "may be blind" not in page(house, "/")
+    house.clock.at += timedelta(minutes=16)
+    assert "is the watch running?" in text(page(house, "/"))
+    house.alert(kind="blind", title="blind since 12:05 UTC", key_id=None, key_name="")
+    assert "The watch may be blind. blind since 12:05 UTC" in text(page(house, "/"))
+
+
+def test_keys_are_found_sorted_and_shown_a_hundred_at_a_time(house: House) -> None:
+    house.poll(*[snapshot(n, key_id=f"key_{n:03}", name=f"app-{n:03}", cap=1000 - n) for n in range(250)])
+    house.alert(key_id="key_007", key_name="app-007")
+
+    def listed(query: str) -> list[str]:
+        return re.findall(r'<a id="k\d+" href="[^"]*">([^<]+)</a>', page(house, f"/?{query}"))
+
+    assert listed("") == [f"app-{n:03}" for n in range(249, 149, -1)]
+    assert listed("page=3&sort=name") == [f"app-{n:03}" for n in range(200, 250)]
+    assert listed("page=99&sort=name")[-1] == "app-249"
+    assert listed("q=APP-01+key_0") == [f"app-{n:03}" for n in range(19, 9, -1)]
+    assert listed("show=alerts") == ["app-007"]
+    assert listed("sort=alerts")[0] == "app-007"
+    assert "No key matches." in page(house, "/?q=nothing")
+    assert len(listed("page=x&sort=y&show=z")) == 100
+
+
+def test_the_live_part_is_sent_only_when_something_changed(house: House) -> None:
+    house.poll(snapshot(1))
+    browser = house.browser()
+    seen = re.findall(r'data-seen="([^"]+)"', browser.get("/").text)[0]
+    assert browser.get(f"/live?seen={seen}").status_code == 204
+    house.alert()
+    changed = browser.get(f"/live?seen={seen}")
+    assert (changed.status_code, "96 % of its daily cap" in changed.text) == (200, True)
+    assert "<html" not in changed.text
+
+
+def test_a_session_that_ended_sends_the_live_part_to_sign_in(house: House) -> None:
+    answer = house.client(headers={"hx-request": "true"}).get("/live")
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/sign-in?next=/live")
+
+
+def test_an_alert_tells_its_story_and_what_to_do(house: House) -> None:
+    alert = house.alert()
+    house.notice("", alert, withheld="silence 3 on render")
+    found = text(page(house, f"/alerts/{alert.id}"))
+    for words in ("960 of 1,000 credits", "Settings → API keys → render → Revoke", "withheld: silence 3 on render"):
+        assert words in found, words
+
+
+def test_acknowledging_by_form_is_an_act_of_that_person(house: House) -> None:
+    alert, browser = house.alert(), house.browser(by="Ana")
+    answer = browser.act(f"/alerts/{alert.id}/ack", why="launch day", **{"for": "8h"})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/alerts/{alert.id}?done=ack")
+    stored = house.stored(alert.id)
+    assert (stored.status, stored.acknowledged_by, stored.acknowledged_until) == (
+        Status.ACKNOWLEDGED,
+        "Ana",
+        NOON + 8 * HOUR,
+    )
+    found = text(browser.get(answer.headers["location"]).text)
+    assert "Acknowledged: no more notices" in found
+    assert "(by Ana): launch day" in found
+
+
+def test_resolving_as_no_anomaly_by_form(house: House) -> None:
+    alert = house.alert(kind="spike")
+    house.browser().act(f"/alerts/{alert.id}/resolve", not_an_anomaly="on")
+    assert house.stored(alert.id).status is Status.RESOLVED
+    with house.app.store.read() as work:
+        assert work.alerts.story(alert.id)[-1].change == Change.DISMISSED.value
+
+
+def test_silencing_expecting_and_ending_by_form(house: House) -> None:
+    house.poll(snapshot(5))
+    browser = house.browser(by="Ana")
+    assert browser.act("/silences", pattern="dev-*", **{"for": "24h"}, kind="").headers["location"].endswith("silence")
+    browser.act("/expectations", key="render", credits="5000", **{"for": "24h"}, next="/keys/key_1")
+    found = text(browser.get("/silences").text)
+    assert "dev-* Silenced until" in found
+    assert "Expected, up to 5,000 credits a day" in found
+    browser.act("/silences/1/end")
+    with house.app.store.read() as work:
+        assert [one.id for one in work.alerts.silences(NOON)] == [2]
+
+
+def test_a_form_that_asks_for_nonsense_says_what_is_wrong(house: House) -> None:
+    answer = house.browser().act("/silences", pattern="", **{"for": "24h"})
+    assert (answer.status_code, "pattern is missing" in answer.text) == (422, True)
+    assert house.browser().act("/alerts/99/ack").status_code == 404
+
+
+def test_a_form_leads_back_to_a_page_of_ours_alone(house: House) -> None:
+    answer = house.browser().act("/silences", pattern="x", **{"for": "1h"}, next="//evil.example")
+    assert answer.headers["location"] == "/?done=silence"
+
+
+def test_a_viewer_sees_no_form_and_may_not_act(house: House) -> None:
+    alert, viewer = house.alert(), house.browser(Role.VIEWER)
+    assert '<button class="main">' not in viewer.get(f"/alerts/{alert.id}").text
+    assert viewer.act(f"/alerts/{alert.id}/ack").status_code == 403
+    assert house.stored(alert.id).status == "open"
+
+
+def test_a_key_shows_its_charts_its_use_its_safeguards_and_how_to_stop_it(house: House) -> None:
+    house.days([50, 60, 70], cap=100, last_four="4f2a")
+    house.poll(snapshot(75, NOON + HOUR, cap=500, last_four="4f2a"), at=NOON + HOUR)
+    house.clock.at = NOON + HOUR
+    house.learned("key_1")
+    house.alert(kind="safeguard", severity=Severity.INFO, title="a rate limit was lifted")
+    markup = page(house, "/keys/key_1")
+    found = text(markup)
+    for words in (
+        "75 credits",
+        "500 credits",
+        "daily cap 100 → 500",
+        "a rate limit was lifted",
+        "Stop this key",
+        "Revoke",
+    ):
+        assert words in found, words
+    assert markup.count("<svg") >= 5  # the mark, two charts for wide screens and for narrow ones
+    assert markup.count('<td class="h') == 168
+
+
+def test_hours_far_above_the_usual_are_marked(house: House) -> None:
+    house.days([1])
+    last = int(NOON.timestamp()) // 3600 - 3
+    house.learned("key_1", lambda hour: 900.0 if hour == last else 20.0)
+    assert page(house, "/keys/key_1").count('aria-label="odd"') == 1
+
+
+def test_the_hours_come_as_numbers_too(house: House) -> None:
+    house.days([1])
+    house.learned("key_1", lambda _: 20.0)
+    series = house.browser().get("/keys/key_1/hours.json").json()
+    assert len(series["at"]) == 168 == len(series["spent"])
+    assert (series["spent"][0], series["low"][0], series["high"][0]) == (20, 20, 20)
+
+
+def test_a_key_that_was_never_polled_for_long_has_its_empty_states(house: House) -> None:
+    house.poll(snapshot(0))
+    found = text(page(house, "/keys/key_1"))
+    assert "must be watched for a while" in found
+    assert "Never, as far as it was watched." in found
+    assert house.browser().get("/keys/nobody").status_code == 404
+    assert house.browser().get("/keys/key_1/hours.json").json()["at"] == []
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_harmless_on_every_page(house: House, name: str) -> None:
+    house.poll(snapshot(1, key_id=name[:100], name=name), balance=1)
+    alert = house.alert(key_id=name[:100], key_name=name, title=f"{name} is at 96 %", evidence=(name,))
+    browser = house.browser(by=name)
+    browser.act("/silences", pattern=name, why=name, **{"for": "1h"})
+    found = re.findall(r'href="(/keys/[^"]+)"', browser.get("/").text)
+    for path in ("/", "/alerts", f"/alerts/{alert.id}", "/silences", "/deliveries", html.unescape(found[0])):
+        answer = browser.get(path)
+        assert answer.status_code == 200, path
+        assert "<script>alert" not in answer.text
+        assert "<img" not in answer.text
+        assert "\u202e" not in text(answer.text)  # in a form's hidden field it stands as it is, to name the key
+        assert ">49<" not in answer.text
+        assert len(answer.text) < 100_000
+
+
+def test_no_secret_is_ever_shown(tmp_path: Path) -> None:
+    channel = '[channels.ops]\nkind = "slack"\ntoken = "xoxb-secret-1234567"\nchannel = "C1"\n'
+    more = f'{channel}[heartbeat]\nurl = "https://hc.example/s3cret-path"'
+    with House(tmp_path, more=more) as house:
+        found = "".join(page(house, path) for path in ("/settings", "/deliveries", "/"))
+    for secret in (TOKEN, VIEWER, "source-secret-1234", "xoxb-secret-1234567", "s3cret-path"):
+        assert secret not in found
+    assert "set [hidden]" in found
+
+
+def test_deliveries_are_told_by_channel_and_state(house: House) -> None:
+    house.notice("ops")
+    found = text(page(house, "/deliveries?show=waiting"))
+    assert "waiting 1, oldest since" in found
+    assert "None." in text(page(house, "/deliveries?show=dead"))
+
+
+def test_the_files_of_others_are_those_that_were_taken(house: House) -> None:
+    lines = (STATIC / "VENDORED.sha256").read_text().split("\n")[:-1]
+    for line in lines:
+        digest, name = line.split()
+        assert hashlib.sha256((STATIC / name).read_bytes()).hexdigest() == digest, name
+        assert house.client().get(f"/static/{name}").status_code == 200
+    assert len(lines) == 3
+
+
+def test_charts_have_the_same_colours_in_the_dark_as_elsewhere() -> None:
+    sheet = (STATIC / "watch.css").read_text()
+    for name, colour in re.findall(r"\.(s-\w+) \{ stroke: (#\w+)", CHART_STYLE):
+        assert name == "s-paper" or re.search(rf"\.{name} {{ stroke: {colour} }}", sheet), name
+
+
+def test_no_page_holds_a_script_or_a_style_of_its_own(house: House) -> None:
+    house.days([1, 2])
+    house.learned("key_1")
+    alert = house.alert()
+    for path in ("/", "/alerts", f"/alerts/{alert.id}", "/keys/key_1", "/silences", "/deliveries", "/settings"):
+        markup = page(house, path)
+        assert re.findall(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=", markup) == [], path
+        assert re.findall(r'(?:src|href)="(?:https?:)?//(?!app\.example\.com)', markup) == [], path
+
+
+def test_a_page_that_breaks_is_a_page_of_its_own_and_the_others_go_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house.server.site, "renderer", None)
+    alert = house.alert()
+    browser = house.browser()
+    broken = browser.get(f"/alerts/{alert.id}")
+    assert (broken.status_code, "the log says where" in broken.text) == (500, True)
+    assert browser.get("/alerts").status_code == 200
+
+
+def numbered(n: int) -> Alert:
+    return Alert(0, Finding("cap", Severity.WARNING, f"alert {n}", period=str(n)), Status.OPEN, 1, NOON - DAY, NOON)
+
+
+def test_many_alerts_are_listed_in_pages(house: House) -> None:
+    with house.app.store.write() as work:
+        work.alerts.record(Transition(numbered(n), Change.OPENED, NOON) for n in range(60))
+    found = page(house, "/alerts?show=all")
+    assert len(re.findall(r'<a id="a\d+"', found)) == 50
+    (older,) = re.findall(r'href="(/alerts\?show=all&amp;before=\d+)"', found)
+    assert len(re.findall(r'<a id="a\d+"', page(house, html.unescape(older)))) == 10
+    assert "48 more" in page(house, "/")
