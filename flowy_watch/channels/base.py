@@ -27,6 +27,8 @@ class Envelope:
     """The remote id of the earlier message to bring up to date instead of posting; empty: post."""
     or_nothing: bool = False
     """Where that message cannot be brought up to date, nothing else is sent."""
+    newer: str = ""
+    """The remote id of the message that the changed one is to point to; empty: to none."""
     reply_to: str = ""
     """The remote id of the message in whose thread this is one line; empty: a message by itself."""
 

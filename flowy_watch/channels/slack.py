@@ -107,7 +107,7 @@ class SlackChannel:
     def send(self, message: Message, envelope: Envelope) -> Receipt:
         if not isinstance(message, SlackMessage):
             raise Refused(f'channel "{self.name}" takes Slack messages only; this is a bug of flowy-watch')
-        body = {
+        body: dict[str, Any] = {
             "text": message.text,
             "blocks": [dict(block) for block in message.blocks],
             "metadata": {"event_type": EVENT, "event_payload": {"outbox_id": envelope.outbox_id}},
@@ -119,6 +119,10 @@ class SlackChannel:
         if not envelope.update_of:
             return self._post(body)
         channel, _, ts = envelope.update_of.rpartition(":")
+        if envelope.newer and (url := self._permalink(envelope.newer)):
+            link = {"type": "link", "url": url, "text": "Open the newer message"}
+            section = {"type": "rich_text_section", "elements": [link]}
+            body["blocks"] = [*body["blocks"], {"type": "rich_text", "elements": [section]}]
         try:
             return self._receipt(self._call(self._client.chat_update, channel=channel, ts=ts, **body))
         except _CannotUpdate as error:
@@ -192,6 +196,15 @@ class SlackChannel:
         if info.get("is_member") is False and "chat:write.public" not in scopes:
             return Check(name, ok=False, detail=f"{label}: {ADVICE['not_in_channel']}")
         return Check(name, ok=True, detail=f"may post to {label}")
+
+    def _permalink(self, remote_id: str) -> str:
+        """Empty where Slack does not say: a pointer without a link is better than none."""
+        channel, _, ts = remote_id.rpartition(":")
+        try:
+            url = self._call(self._client.chat_getPermalink, channel=channel, message_ts=ts).get("permalink")
+        except ChannelError:
+            return ""
+        return url if isinstance(url, str) and url.startswith("https://") and len(url) <= 3000 else ""
 
     def _post(self, body: dict[str, Any]) -> Receipt:
         return self._receipt(

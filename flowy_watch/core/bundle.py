@@ -129,7 +129,8 @@ def _by_alert(waiting: Iterable[Waiting]) -> list[list[Waiting]]:
     """In the order in which the first notice of each was made."""
     rows: dict[object, list[Waiting]] = {}
     for row in waiting:
-        rows.setdefault(row.notification.alert.id or row.outbox_id, []).append(row)
+        alone = bool(row.notification.target)  # a line of the story is told beside whatever else waits
+        rows.setdefault((not alone and row.notification.alert.id) or row.outbox_id, []).append(row)
     return list(rows.values())
 
 

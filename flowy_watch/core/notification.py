@@ -44,6 +44,8 @@ class Notification:
     """The numbers of those alerts."""
     about: int = 0
     """The alert in whose thread it is a line, in the manner THREAD; else 0."""
+    target: str = ""
+    """The remote id of the one message that this changes or is a line under, where it only follows another notice."""
     issue: Issue | None = None
     """A digest: then the alert is none of the store's, and only names it."""
 

@@ -15,6 +15,7 @@ from flowy_watch.clock import Clock
 from flowy_watch.core.bundle import Form, Waiting
 from flowy_watch.core.message import Dialect, Message
 from flowy_watch.core.notification import Manner, Notification
+from flowy_watch.core.story import follow_ups
 from flowy_watch.errors import Doubtful, Refused, StoreError, TryLater
 from flowy_watch.jobs.compose import Deals, claim
 from flowy_watch.jobs.undelivered import tell_elsewhere
@@ -184,9 +185,20 @@ class Delivery:
         self._free_at = monotonic() + _SPACING.get(self._channel.dialect, 0)
         reason = f"refused for good: {', '.join(receipt.refused)}" if receipt.refused else ""
         with self._store.write() as work:
+            followers = self._followers(work, claimed, receipt)
             work.outbox.sent(claimed, at=self._clock.now(), remote_id=receipt.remote_id, reason=reason)
+            work.outbox.add(followers)
         tries, alerts = claimed.tries, _alerts(claimed)
         log.info("notice.sent", channel=self._channel.name, alerts=alerts, tries=tries, refused=reason)
+
+    def _followers(self, work: Work, claimed: Claimed, receipt: Receipt) -> tuple[Notification, ...]:
+        """What a channel with threads is sent besides, now that this was."""
+        told = claimed.notification
+        alone = claimed.form is Form.ALONE and told.manner is not Manner.THREAD and not told.target
+        if not (alone and told.alert.id and self._channel.traits.threads and claimed.earlier):
+            return ()
+        first = work.outbox.first_message(self._channel.name, told.alert.id)
+        return follow_ups(told, first=first, earlier=claimed.earlier, now=receipt.remote_id)
 
     def _put_together_anew(self, claimed: Claimed) -> None:
         """It surely did not arrive: what is sent instead, at once, is what is true by now."""
@@ -230,6 +242,11 @@ class Delivery:
     def _bury(self, claimed: Claimed, notices: Sequence[Waiting], cause: str, *, given_up: bool = False) -> None:
         reason = f"given up after {claimed.tries} tries: {cause}" if given_up else cause
         now = self._clock.now()
+        if claimed.notification.target:  # it only follows what was told
+            with self._store.write() as work:
+                work.outbox.withhold({claimed.outbox_id: reason})
+            log.warning("notice.left", channel=self._channel.name, alerts=_alerts(claimed), reason=reason)
+            return
         with self._store.write() as work:
             work.outbox.dead([notice.outbox_id for notice in notices], at=now, reason=reason)
             tell_elsewhere(work, self._channel.name, cause, [n.notification for n in notices], self._others, now)
@@ -246,6 +263,7 @@ def _envelope(claimed: Claimed) -> Envelope:
         thread=f"alert-{about}",
         first=not claimed.notices[0].heard,
         update_of=claimed.earlier if notification.manner in (Manner.IN_PLACE, Manner.IN_PLACE_ONLY) else "",
+        newer=claimed.latest if notification.target and notification.manner is not Manner.THREAD else "",
         or_nothing=notification.manner is Manner.IN_PLACE_ONLY,
         reply_to=claimed.earlier if notification.manner is Manner.THREAD else "",
     )

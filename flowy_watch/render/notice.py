@@ -34,10 +34,11 @@ class Mood(StrEnum):
     INFO = "info"
     TAKEN = "taken"
     CALM = "calm"
+    MOVED = "moved"
 
     @property
     def sign(self) -> str:
-        return {"critical": "🔴", "warning": "🟠", "info": "🔵", "taken": "👀", "calm": "✅"}[self.value]
+        return {"critical": "🔴", "warning": "🟠", "info": "🔵", "taken": "👀", "calm": "✅", "moved": "⤵️"}[self.value]
 
 
 class Role(StrEnum):

@@ -10,11 +10,13 @@ from flowy_watch.core.alert import Alert, Change
 from flowy_watch.core.bundle import Form
 from flowy_watch.core.edition import Issue
 from flowy_watch.core.message import Dialect, EmailMessage, FactsMessage, Message, PlainMessage, SlackMessage
-from flowy_watch.core.notification import UNDELIVERED, Notification
+from flowy_watch.core.notification import UNDELIVERED, Manner, Notification
 from flowy_watch.core.press import Verb, action_id
 from flowy_watch.render.digest_mail import mail_of, notice_of
 from flowy_watch.render.environment import build_environment
 from flowy_watch.render.notice import (
+    LONGEST_LINE,
+    LONGEST_SUBJECT,
     Mood,
     Notice,
     Part,
@@ -25,6 +27,7 @@ from flowy_watch.render.notice import (
     footer,
     money,
     mood_of,
+    name_of,
     stopped,
     taken_on,
     verdict,
@@ -53,7 +56,17 @@ class Renderer:
     def render(self, notification: Notification, dialect: Dialect) -> Message:
         if notification.issue is not None:
             return self.render_digest(notification.issue, dialect)
+        if notification.manner is Manner.THREAD and dialect.of_slack:
+            return self._line(notification)
         return self._say(self.notice(notification), dialect, (notification,))
+
+    def _line(self, notification: Notification) -> SlackMessage:
+        """One line of a thread, which is about what its message is about."""
+        when = When(self._reader.timezone, notification.created_at)
+        said = notification.note if notification.target else first_line(notification)
+        text = f"{when.clock(notification.created_at)} {shorten(visible(said), LONGEST_LINE)}"
+        section = {"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}
+        return SlackMessage(mrkdwn(text), ({"type": "rich_text", "elements": [section]},))
 
     def render_digest(self, issue: Issue, dialect: Dialect) -> Message:
         """A mail with pictures; elsewhere one message with the same words."""
@@ -102,6 +115,10 @@ class Renderer:
         alert, when = notification.alert, When(self._reader.timezone, notification.created_at)
         parts: tuple[Part, ...]
         verbs: tuple[Verb, ...] = ()
+        if notification.target:
+            about = f"Told anew: {name_of(alert.finding) or visible(alert.finding.title)}"
+            moved = Part(Role.VERDICT, (line(visible(notification.note)),))
+            return Notice(Mood.MOVED, shorten(about, LONGEST_SUBJECT), (moved,), footer(alert, when, "")[:1])
         if alert.finding.kind == UNDELIVERED:
             which = line("Which ones: ", code("flowy-watch status"))
             told = (verdict(notification, when),)

@@ -258,6 +258,7 @@ class FakeSlack:
             "auth.test": self._auth_test,
             "chat.postMessage": self._post_message,
             "chat.update": self._update,
+            "chat.getPermalink": self._permalink,
             "chat.postEphemeral": self._post_ephemeral,
             "conversations.history": self._history,
             "conversations.replies": self._replies,
@@ -288,6 +289,13 @@ class FakeSlack:
                 return _answer(ok=False, error="message_not_found")
         self._write(updated)
         return _answer(ok=True, channel=updated.channel, ts=updated.ts, text=updated.text)
+
+    def _permalink(self, payload: Mapping[str, Any]) -> tuple[int, str, Mapping[str, str]]:
+        ts = str(payload.get("message_ts", ""))
+        if not any(post.ts == ts for post in self.posts):
+            return _answer(ok=False, error="message_not_found")
+        link = f"https://simulated.slack.com/archives/{self.channel}/p{ts.replace('.', '')}"
+        return _answer(ok=True, channel=self.channel, permalink=link)
 
     def _post_ephemeral(self, payload: Mapping[str, Any]) -> tuple[int, str, Mapping[str, str]]:
         if payload.get("channel") != self.channel:
@@ -378,7 +386,12 @@ def _handler(slack: FakeSlack) -> type[BaseHTTPRequestHandler]:
             slack.handle(_Request(self.path, token, _payload(raw), self._answer))
 
         def do_GET(self) -> None:
-            """A WebSocket; its thread ends with it."""
+            """A method asked for with a query, or a WebSocket, whose thread ends with it."""
+            if self.path.startswith("/api/"):
+                path, _, query = self.path.partition("?")
+                token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+                slack.handle(_Request(path, token, _payload(query.encode()), self._answer))
+                return
             self.close_connection = True
             if self.path.startswith(PATH):
                 key = self.headers.get("Sec-WebSocket-Key") or ""

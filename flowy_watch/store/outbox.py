@@ -43,6 +43,8 @@ class Claimed:
     earlier: str
     """The remote id of the last message about this alert alone on this channel, or, for a line in a thread, of the
     one it belongs to; empty when there was none."""
+    latest: str = ""
+    """The remote id of the last message about this alert alone, whatever this one changes."""
 
     @property
     def notification(self) -> Notification:
@@ -121,9 +123,17 @@ class Outbox:
 
     def _remote_id(self, told: Mapping[int, str], notification: Notification) -> str:
         """Of the message that this one changes, or in whose thread it is a line; empty where none stands."""
+        if notification.target:
+            return notification.target
         if not notification.about:
             return told.get(notification.alert.id, "")
-        return self._sent_of(notification.channel, _outbox.c.alert_id == notification.about).get(notification.about, "")
+        return self.first_message(notification.channel, notification.about)
+
+    def first_message(self, channel: str, alert_id: int) -> str:
+        """The remote id of the first message about this alert alone; its thread holds the story."""
+        mine = and_(_outbox.c.channel == channel, _outbox.c.alert_id == alert_id, _outbox.c.remote_id != "")
+        query = select(_outbox.c.remote_id).where(mine, _outbox.c.sent_at.isnot(None)).order_by(_outbox.c.seq).limit(1)
+        return self._connection.execute(query).scalar() or ""
 
     def _told(self, channel: str) -> dict[int, str]:
         """Alerts that the channel heard of and that something waits for, each with the remote id of its last message.
@@ -196,16 +206,21 @@ class Outbox:
             min(row.created_at for row in rows),
             notices,
             self._remote_id(told, notices[0].notification),
+            told.get(rows[0].alert_id, ""),
         )
 
     # ── what came of it ──────────────────────────────────────────────────────────────────────────────────────────
 
     def sent(self, claimed: Claimed, *, at: datetime, remote_id: str, reason: str = "") -> None:
         """Told. Only a message about one alert alone can be brought up to date later, so only there the id is kept."""
-        about_one = claimed.form is Form.ALONE and claimed.notification.manner is not Manner.THREAD
+        follows = claimed.notification.manner is Manner.THREAD or bool(claimed.notification.target)
+        about_one = claimed.form is Form.ALONE and not follows
         others = [notice.outbox_id for notice in claimed.notices[1:]]
         done = {"status": SENT, "sent_at": at, "leased_until": None, "doubtful": False}
         how = "" if claimed.form is Form.ALONE else _grouped(claimed)
+        if follows:
+            how = "a line in the thread" if claimed.notification.manner is Manner.THREAD else "the earlier message"
+            how += f": {claimed.notification.note}" if claimed.notification.note else ""
         reasons = "; ".join(filter(None, (how, reason)))
         self._set([claimed.outbox_id], **done, remote_id=remote_id if about_one else "", reason=reasons)
         self._set(others, **done, remote_id="", reason=reasons)

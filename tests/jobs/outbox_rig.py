@@ -60,7 +60,7 @@ class FakeChannel:
 class AskableChannel(FakeChannel):
     """Can be asked what arrived: `found`, or the error that asking raises. Its messages can be changed."""
 
-    traits = Traits(changes=True, threads=True)
+    traits = Traits(changes=True)
 
     found: Receipt | Exception | None = None
     asked = 0

@@ -9,6 +9,7 @@ from flowy_watch.channels.base import Envelope, Receipt
 from flowy_watch.core.alert import Change, Status
 from flowy_watch.core.message import Message
 from flowy_watch.core.notification import Manner, Notification
+from flowy_watch.core.route import Traits
 from flowy_watch.errors import Doubtful, Refused, TryLater
 from flowy_watch.jobs.compose import claim
 from flowy_watch.jobs.deliver import Postman
@@ -263,6 +264,7 @@ def test_what_can_only_change_a_message_is_not_sent_where_none_stands(store: Sto
 
 def test_a_line_in_a_thread_goes_to_the_message_of_the_other_alert_and_is_no_message_of_its_own(store: Store) -> None:
     channel = AskableChannel()
+    channel.traits = Traits(changes=True, threads=True)
     put(store, "spike")
     deliver(store, channel)
     put(store, "cap", manner=Manner.THREAD, about=1)

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -23,7 +25,7 @@ from flowy_watch.jobs.send import Delivery
 from flowy_watch.render import Reader, Renderer
 from flowy_watch.simulator.people import FakeSlack, Post
 from flowy_watch.store import Store
-from tests.builders import NOON, opened
+from tests.builders import MINUTE, NOON, opened
 from tests.cli.rig import wait_until
 
 from .outbox_rig import FakeChannel, OwnerRenderer, SetClock, end
@@ -298,3 +300,89 @@ def test_a_post_whose_answer_got_lost_comes_once_or_where_nothing_can_be_read_on
     ]
     assert marked == ([False] if readable else [False, True])
     assert [post.text.endswith("(may be a repeat)") for post in slack.posts] == marked
+
+
+def tell(
+    store: Store, alert_id: int, change: Change, manner: Manner, at: SetClock, note: str = "", **more: Any
+) -> None:
+    with store.write() as work:
+        known = work.alerts.get(alert_id)
+        assert known is not None
+        alert = replace(known, **more)
+        work.alerts.record([Transition(alert, change, at.at)])
+        work.outbox.add([Notification("ops", change, alert, at.at, manner=manner, note=note)])
+
+
+def words(post: Post) -> str:
+    return json.dumps(post.blocks, ensure_ascii=False)
+
+
+def told_in_full(store: Store, slack: FakeSlack, clock: SetClock) -> None:
+    """Opened, grown worse, acknowledged, over; each delivered before the next."""
+    breach(store, "a-1", at=clock)
+    sender = delivery(store, slack, clock)
+    ana = {"status": Status.ACKNOWLEDGED, "acknowledged_by": "ana"}
+    over = {"status": Status.RESOLVED, "resolved_at": clock.at + 90 * MINUTE}
+    for change, manner, note, more in (
+        (Change.ESCALATED, Manner.POST, "", {}),
+        (Change.ACKNOWLEDGED, Manner.IN_PLACE_ONLY, "looking", ana),
+        (Change.RESOLVED, Manner.IN_PLACE, "", over),
+    ):
+        run(sender, clock, until=100 * SECOND)
+        tell(store, 1, change, manner, clock, note, **more)
+    run(sender, clock, until=100 * SECOND)
+
+
+def test_a_problem_is_one_message_with_its_story_in_the_thread_of_the_first(
+    store: Store, slack: FakeSlack, clock: SetClock
+) -> None:
+    told_in_full(store, slack, clock)
+
+    first, latest = [post for post in slack.posts if not post.thread_ts]
+    assert "Told anew: a-1" in words(first)
+    assert f"/p{latest.ts.replace('.', '')}" in words(first)
+    assert latest.text.startswith("Resolved: a-1")
+    lines = [post.text.partition(" UTC ")[2] for post in slack.posts if post.thread_ts == first.ts]
+    assert lines == [
+        "grew worse: it is at 96 % of its daily cap",
+        "acknowledged by ana: looking",
+        "over, after 1 h 30 min",
+    ]
+    with store.read() as work:
+        reasons = [row.reason for row in work.outbox.story(1) if row.change == "updated"]
+    assert reasons[1] == "a line in the thread: grew worse: it is at 96 % of its daily cap"
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_the_story_is_told_once_whichever_answer_gets_lost(
+    store: Store, slack: FakeSlack, clock: SetClock, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The n-th request that says something is taken, and its answer never comes."""
+    usual, said = slack._usual, iter(range(1, 100))
+
+    def lose(method: str, request: Any) -> Any:
+        answer = usual(method, request)
+        if method in ("chat.postMessage", "chat.update") and next(said) == number:
+            return 504, "gateway timeout", {}
+        return answer
+
+    monkeypatch.setattr(slack, "_usual", lose)
+    told_in_full(store, slack, clock)
+
+    assert len([post for post in slack.posts if not post.thread_ts]) == 2
+    assert len([post for post in slack.posts if post.thread_ts]) == 3
+    assert len({post.outbox_id for post in slack.posts}) == 5
+
+
+def test_a_thread_that_is_gone_alarms_nobody(store: Store, slack: FakeSlack, clock: SetClock) -> None:
+    breach(store, "a-1", at=clock)
+    sender = Delivery(store, channel(slack), RENDERER, clock, others=["mail"])
+    run(sender, clock, until=100 * SECOND)
+    tell(store, 1, Change.ACKNOWLEDGED, Manner.IN_PLACE_ONLY, clock, status=Status.ACKNOWLEDGED)
+    slack.refuse("thread_not_found", on="chat.postMessage")
+    run(sender, clock, until=100 * SECOND)
+
+    with store.read() as work:
+        assert work.outbox.counts().get(("mail", "waiting"), 0) == 0
+        assert not work.outbox.dead_letters()
+        assert work.outbox.story(1)[-1].status == "withheld"
