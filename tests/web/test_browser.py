@@ -1,0 +1,101 @@
+"""The main journey in a real Chromium: with scripts and without, looked at by axe, under our own policy."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.builders import DAY, NOON, snapshot
+
+from .chromium import Chromium, find
+from .house import House
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+LOOKED_AT = """axe.run().then(r => [r.passes.length,
+    r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html.slice(0, 150)).join(" | "))])"""
+PAGES = ("/", "/alerts", "/alerts/1", "/keys/key_1", "/silences", "/deliveries", "/settings")
+
+
+@pytest.fixture
+def chromium(tmp_path: Path) -> Iterator[Chromium]:
+    if not (program := find()):
+        if os.environ.get("CI"):
+            pytest.fail("chromium is missing")
+        pytest.skip("chromium is not installed")
+    (tmp_path / "profile").mkdir()
+    with Chromium(program, tmp_path / "profile") as browser:
+        yield browser
+
+
+@pytest.fixture
+def studio(house: House) -> House:
+    house.poll(snapshot(40, NOON - DAY, cap=100), at=NOON - DAY)
+    house.poll(snapshot(96, cap=100, used=NOON), snapshot(3, key_id="key_2", name="other"), balance=500)
+    house.learned("key_1")
+    house.alert()
+    return house
+
+
+def sign_in(browser: Chromium, house: House) -> None:
+    browser.open(house.url + house.link())
+    browser.press("button.main")
+    browser.until(lambda: browser.js("location.pathname") == "/", "the overview")
+
+
+def test_signing_in_acknowledging_silencing_and_zooming(studio: House, chromium: Chromium) -> None:
+    chromium.look(width=1280)
+    sign_in(chromium, studio)
+    chromium.press("#a1")
+    chromium.until(lambda: chromium.js("location.pathname") == "/alerts/1", "the alert")
+    chromium.press("form[action='/alerts/1/ack'] button")
+    chromium.until(lambda: "Acknowledged: no more notices" in chromium.text, "the acknowledgement")
+    assert studio.stored(1).acknowledged_by == "ana"
+    chromium.press("form[action='/silences'] button")
+    chromium.until(lambda: "Silenced." in chromium.text, "the silence")
+    chromium.open(f"{studio.url}/keys/key_1")
+    chromium.until(lambda: chromium.js("!!document.querySelector('figure button')"), "the zoom's button")
+    chromium.press("figure[data-series] button")
+    chromium.until(lambda: chromium.js("!!document.querySelector('.zoomable canvas')"), "the chart that zooms")
+    assert chromium.problems == []
+
+
+def test_a_new_alert_appears_without_a_reload(studio: House, chromium: Chromium) -> None:
+    sign_in(chromium, studio)
+    chromium.js("window.stays = true")
+    studio.alert(kind="spike", title="render spends 14 times what is usual")
+    chromium.js("htmx.trigger('#live', 'refresh-now'); htmx.ajax('GET', '/live', '#live')")
+    chromium.until(lambda: "14 times what is usual" in chromium.text, "the new alert")
+    assert chromium.js("window.stays") is True
+    assert chromium.problems == []
+
+
+def test_all_of_it_works_without_scripts(studio: House, chromium: Chromium) -> None:
+    chromium.without_scripts()
+    sign_in(chromium, studio)
+    chromium.open(f"{studio.url}/alerts/1")
+    chromium.press("form[action='/alerts/1/resolve'] button")
+    chromium.until(lambda: "It is over" in chromium.text, "the end")
+    assert studio.stored(1).status == "resolved"
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (375, True)])
+def test_axe_finds_nothing_and_no_page_is_wider_than_its_screen(
+    studio: House, chromium: Chromium, width: int, dark: bool
+) -> None:
+    chromium.look(width=width, dark=dark)
+    chromium.open(f"{studio.url}/sign-in")
+    pages = ["/sign-in", *PAGES]
+    found = {}
+    for path in pages:
+        if path == "/":
+            sign_in(chromium, studio)
+        chromium.open(studio.url + path)
+        chromium.js(AXE)
+        passed, bad = chromium.js(LOOKED_AT)
+        assert passed > 10, path
+        if bad:
+            found[path] = bad
+        assert chromium.js("document.documentElement.scrollWidth") <= width, path
+    assert found == {}
+    assert chromium.problems == []
