@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, select
+from sqlalchemy import Connection, Row, and_, case, func, select
 
 from flowy_watch.core.alert import Alert, Status
 from flowy_watch.core.baseline import Baseline
@@ -210,6 +210,24 @@ class Views:
         columns = (_alerts.c.kind, _alerts.c.severity, _alerts.c.status)
         query = select(*columns, func.count()).where(_alerts.c.status != Status.RESOLVED.value).group_by(*columns)
         return [(row[0], row[1], row[2], row[3]) for row in self._connection.execute(query)]
+
+    def worst_alerts(self, most: int) -> list[Alert]:
+        """Of those not resolved: open before acknowledged, then by severity, then the newest."""
+        rank = case({"critical": 0, "warning": 1}, value=_alerts.c.severity, else_=2)
+        query = select(_alerts).where(_alerts.c.status != Status.RESOLVED.value)
+        order = (_alerts.c.status != Status.OPEN.value, rank, _alerts.c.id.desc())
+        return [read_alert(row) for row in self._connection.execute(query.order_by(*order).limit(most))]
+
+    def alerts_by_key(self) -> dict[str, dict[str, int]]:
+        """Of those not resolved: how many of each severity, by key id."""
+        columns = (_alerts.c.key_id, _alerts.c.severity)
+        unresolved = and_(_alerts.c.status != Status.RESOLVED.value, _alerts.c.key_id.isnot(None))
+        found: dict[str, dict[str, int]] = {}
+        for key_id, severity, count in self._connection.execute(
+            select(*columns, func.count()).where(unresolved).group_by(*columns)
+        ):
+            found.setdefault(key_id, {})[severity] = count
+        return found
 
     def silences(self, *, before: int | None, most: int) -> list[Silence]:
         """Those that ended too, newest first."""

@@ -9,9 +9,8 @@ from urllib.parse import urlencode
 
 from starlette.responses import HTMLResponse, Response
 
-from flowy_watch.core.alert import Alert
+from flowy_watch.core.alert import Alert, Status
 from flowy_watch.core.baseline import DAYS
-from flowy_watch.core.finding import Severity
 from flowy_watch.core.usage import DAY, Microcredits, day_of
 from flowy_watch.store import Work
 from flowy_watch.store.usage import GOOD
@@ -121,8 +120,11 @@ def _live(site: "Site", visit: Visit, asked: Asked) -> str:
 def _render(site: "Site", visit: Visit, asked: Asked, work: Work, version: str) -> str:
     now, today = visit.now, day_of(visit.now)
     polls, balance = work.usage.last_polls(1), work.views.last_balance()
-    alerts = worst_first(work.alerts.unresolved())
-    lines = _lines(site, work, alerts, today)
+    alerts = work.views.worst_alerts(_MOST_ALERTS)
+    severities: Counter[str] = Counter()
+    for _, severity, _, count in work.views.alert_counts():
+        severities[severity] += count
+    lines = _lines(site, work, today)
     wanted = _chosen(lines, asked)
     pages = max(1, -(-len(wanted) // PER_PAGE))
     page = min(asked.page, pages)
@@ -139,15 +141,15 @@ def _render(site: "Site", visit: Visit, asked: Asked, work: Work, version: str) 
         seen=version,
         poll=polls[0] if polls else None,
         good_at=work.views.last_good_poll_at(),
-        blind=_blind(site, alerts, polls, now),
+        blind=_blind(site, work, polls, now),
         balance=balance,
         runway=timedelta(days=balance.balance_microcredits / burn) if balance and burn else None,
         burn=burn,
         spent=spent,
         usual=_usual(work, now),
-        alerts=alerts[:_MOST_ALERTS],
-        more_alerts=max(0, len(alerts) - _MOST_ALERTS),
-        severities=Counter(alert.finding.severity.word for alert in alerts),
+        alerts=alerts,
+        more_alerts=severities.total() - len(alerts),
+        severities=severities,
         keys=listed,
         sparks={number: sparkline([by_day.get(day) for day in days]) for number, by_day in spends.items()},
         known=len(lines),
@@ -164,11 +166,8 @@ def worst_first(alerts: Sequence[Alert]) -> list[Alert]:
     return sorted(alerts, key=lambda a: (a.status != "open", -a.finding.severity, -a.id))
 
 
-def _lines(site: "Site", work: Work, alerts: Sequence[Alert], today: date) -> list[KeyLine]:
-    counts = Counter(alert.finding.key_id for alert in alerts)
-    worst: dict[str | None, Severity] = {}
-    for alert in alerts:
-        worst[alert.finding.key_id] = max(worst.get(alert.finding.key_id, Severity.INFO), alert.finding.severity)
+def _lines(site: "Site", work: Work, today: date) -> list[KeyLine]:
+    alerts = work.views.alerts_by_key()
     return [
         KeyLine(
             row.key_id,
@@ -179,14 +178,15 @@ def _lines(site: "Site", work: Work, alerts: Sequence[Alert], today: date) -> li
             row.spent if row.day == today else None,
             row.cap,
             row.last_used_at,
-            counts[row.key_id],
-            worst[row.key_id].word if row.key_id in worst else "",
+            sum(alerts.get(row.key_id, {}).values()),
+            next((word for word in _WORST if word in alerts.get(row.key_id, {})), ""),
             row.key_no,
         )
         for row in work.views.keys(today)
     ]
 
 
+_WORST = ("critical", "warning", "info")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -235,10 +235,11 @@ def _usual(work: Work, now: datetime) -> Usual | None:
     return Usual(min(found), max(found), when) if len(found) >= 2 else None
 
 
-def _blind(site: "Site", alerts: Sequence[Alert], polls: Sequence[Any], now: datetime) -> str:
+def _blind(site: "Site", work: Work, polls: Sequence[Any], now: datetime) -> str:
     """Why the figures must not be relied on; empty when they can be."""
-    if known := next((alert.finding.title for alert in alerts if alert.finding.kind == "blind"), ""):
-        return known
+    unresolved = (Status.OPEN, Status.ACKNOWLEDGED)
+    for alert in work.views.alerts(before=None, most=1, status=unresolved, kind="blind"):
+        return alert.finding.title
     if not polls:
         return ""
     if now - polls[0].taken_at > 3 * site.settings.poll.every:
