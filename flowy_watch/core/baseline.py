@@ -30,6 +30,12 @@ _RENORMALISE = 1e6
 _LEAST_BURST = 0.05  # of the mean hour
 _LAG = 24  # hours before a window is learned from: what is happening now must not teach that it is usual
 _KEPT = LONGEST + _LAG
+_AT_LEVEL = 6  # which of the recent rings holds the forecast at the level of the last days
+_ADAPTED = 4  # windows up to this long follow the level of the last days; in longer ones a slow drift must show
+_LEVEL_SPREAD = 0.1  # variance that good and bad days give the level, about a third up or down: what is believed of it
+_LEVEL_FROM, _LEVEL_TO = 52, 4  # hours before, whose spend tells the level: two days, but not what has just begun
+_LEVEL_LEAST, _LEVEL_MOST = 0.6, 2.5  # of the forecast: half a holiday, a launch; beyond it is for a person to say
+_FORMAT = 2.0  # of what `pack` makes; another version's is learned again
 
 
 class Usual(NamedTuple):
@@ -62,6 +68,7 @@ class Baseline:
         "_expected",
         "_expected_active",
         "_known",
+        "_level",
         "_mean",
         "_month_mean",
         "_opened",
@@ -83,9 +90,10 @@ class Baseline:
         self.windows: tuple[Window, ...] = ()
         self._known = 0
         self._mean = self._month_mean = self._active_mean = 0.0
-        self._weight = 1.0
-        # The last four days, unknown hours as 0 in all: spend and forecast, both for still times only, activity.
-        self._recent = tuple(array("f", bytes(4 * _KEPT)) for _ in range(6))
+        self._weight = self._level = 1.0
+        # The last four days, unknown hours as 0 in all: spend and forecast, both for still times only, activity, and
+        # the forecast at the level of the days before.
+        self._recent = tuple(array("f", bytes(4 * _KEPT)) for _ in range(7))
         self._opened = 0
         self._expected = self._expected_active = 0.0
         self._still = False
@@ -135,6 +143,7 @@ class Baseline:
             self._expected if still else 0.0,
             1.0 if still and spent > 0 else 0.0,
             self._expected_active if still else 0.0,
+            self._expected * self._level,
         )
         for ring, value in zip(self._recent, now, strict=True):
             ring[hour % _KEPT] = value
@@ -167,6 +176,8 @@ class Baseline:
     def _seen(self, window: Window, hour: int) -> Seen:
         """What a window ending with `hour` held and what had been forecast for it."""
         actual, expected = self._recent[2 * window.stream], self._recent[2 * window.stream + 1]
+        if window.stream == SPENT and window.hours <= _ADAPTED:
+            expected = self._recent[_AT_LEVEL]
         end, hours = hour % _KEPT + 1, window.hours
         if hours <= end:
             return Seen(sum(actual[end - hours : end]), sum(expected[end - hours : end]))
@@ -201,9 +212,10 @@ class Baseline:
             if window.stream == ODD_HOURS:
                 seen = Seen(before.actual + (spent > 0), before.expected + self._expected_active)
             elif window.hours == 1 and window.stream == SPENT and self.last_hour == hour - 1:
-                seen = Seen(last_hour, expected + (1 - part) * before.expected)
+                seen = Seen(last_hour, expected * self._level + (1 - part) * before.expected)
             else:
-                seen = Seen(before.actual + spent, before.expected + expected)
+                here = expected * self._level if window.stream == SPENT and window.hours <= _ADAPTED else expected
+                seen = Seen(before.actual + spent, before.expected + here)
             goes_on = seen.actual > seen.expected  # what is over in a shorter window is old news in a longer one
             found = window.judge(seen, self._weight, still=still, few=few, least=self._least(window))
             if window.hours == LONGEST:
@@ -234,7 +246,7 @@ class Baseline:
             if window.stream != SPENT:
                 break
             before = self._seen(window, hour - 1)
-            expected = before.expected if window.hours > 1 else min(before.expected, self._expected)
+            expected = before.expected if window.hours > 1 else min(before.expected, self._expected * self._level)
             room = min(room, window.bar(expected, self._least(window)) - before.actual)
         return room
 
@@ -248,6 +260,20 @@ class Baseline:
         self._opened = hour
         self._expected, self._expected_active = self._forecast(hour)
         self._still = self._expected < _STILL_SHARE * self._month_mean
+        self._level = self._find_level(hour) if self.windows else 1.0
+
+    def _find_level(self, hour: int) -> float:
+        """How much more or less than forecast was spent in the last two days, as far as that is no accident."""
+        actual = expected = 0.0
+        spents, forecasts = self._recent[0], self._recent[1]
+        burst = max(self.windows[1].burst, self._least(self.windows[1]))
+        for at in range(hour - _LEVEL_FROM, hour - _LEVEL_TO):
+            spent, forecast = spents[at % _KEPT], forecasts[at % _KEPT]
+            most = _LEVEL_MOST * forecast + burst  # what an incident spent beyond it is no level
+            actual += spent if spent < most else most
+            expected += forecast
+        kappa = burst / _LEVEL_SPREAD
+        return min(max((actual + kappa) / (expected + kappa), _LEVEL_LEAST), _LEVEL_MOST) if kappa > 0 else 1.0
 
     def _forget(self, hour: int) -> None:
         self.hours[hour % SLOTS] = nan
@@ -290,7 +316,7 @@ class Baseline:
 
     def pack(self) -> bytes:
         """For storage, in native byte order."""
-        numbers = array("d", (self.since_hour, self.last_hour, self._known, self._mean, self._month_mean))
+        numbers = array("d", (_FORMAT, self.since_hour, self.last_hour, self._known, self._mean, self._month_mean))
         numbers.extend((self._active_mean, self._weight, len(self.windows)))
         for window in self.windows:
             numbers.extend(window.numbers())
@@ -299,12 +325,16 @@ class Baseline:
     @classmethod
     def unpack(cls, packed: bytes) -> "Baseline":
         """Raises ValueError when the bytes are not of this version's making."""
-        rings = 4 * (SLOTS + 6 * _KEPT)
+        rings = 4 * (SLOTS + 7 * _KEPT)
         numbers = array("d")
+        if len(packed) % 8:
+            raise ValueError("not a baseline of this version")
         numbers.frombytes(packed[rings:])
         size = len(Window.FIELDS)
-        if len(numbers) < 8 or len(numbers) != 8 + int(numbers[7]) * size:
+        whole = 9 + len(WINDOWS) * size
+        if len(numbers) not in (9, whole) or numbers[0] != _FORMAT or (numbers[8] > 0) != (len(numbers) == whole):
             raise ValueError("not a baseline of this version")
+        del numbers[0]
         baseline = cls()
         baseline.hours = array("f", packed[: 4 * SLOTS])
         baseline._recent = tuple(

@@ -15,7 +15,7 @@ from flowy_watch.core.usage import CREDIT, DAY, KeyStatus, Microcredits, Snapsho
 _PEAK_DAYS = 4
 _SURPRISING = 3.75  # a day's highest surprise from here on is remembered
 _REMEMBERED = 35  # days
-_USED_TO, _MOST_USED_TO = 0.75, 3  # what each takes off the next surprises, and of how many at most
+_USED_TO, _MOST_USED_TO = 0.5, 3  # what each takes off the next surprises, and of how many at most
 _MARK_EVERY = 150.0  # seconds; closer polls need no mark of their own
 _MARKS_FOR = 2.6 * 3600.0
 _HOUR = timedelta(hours=1)

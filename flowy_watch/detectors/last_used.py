@@ -15,6 +15,8 @@ _KIND = "last_used"
 _REVOKED = KeyStatus.REVOKED  # Python 3.11 looks up a member of an enum by a descriptor written in Python
 _LEARNED_REST = timedelta(days=21)
 _FEWEST_RESTS = 2
+_USUAL_ALARMS = 4.0  # a month, the default: who accepts fewer wants to be surer that a key of few rests is dormant
+_SURER = 0.3  # the power of that: three weeks become a month at one a month, 39 days at a half
 _ONE_IN = 400.0  # rests, for each false alarm a month that is accepted; at least a quarter of that
 
 
@@ -76,11 +78,13 @@ def _dormant_after(history: History, rules: KeyRules, view: View) -> timedelta:
     """As configured; else three weeks, twice its longest rest, and what few of its rests would exceed.
 
     Rests of a day or longer are taken as exponential with a rate known from those seen; the predictive tail of that is
-    (1 + rest / rested) ** -(rests + 1), with a day to start from.
+    (1 + rest / rested) ** -(rests + 1), with a day to start from. The three weeks grow when fewer false alarms are
+    accepted: a key of which hardly a rest is known may only be used seldom.
     """
     if rules.dormant_after:
         return rules.dormant_after
-    learned = max(_LEARNED_REST, 2 * history.longest_still)
+    surer: float = max(_USUAL_ALARMS / view.false_alarms_per_month, 1.0) ** _SURER
+    learned = max(_LEARNED_REST * surer, 2 * history.longest_still)
     if history.rests < _FEWEST_RESTS:
         return learned
     one_in = max(_ONE_IN / view.false_alarms_per_month, _ONE_IN / 4)

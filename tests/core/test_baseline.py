@@ -209,6 +209,30 @@ def test_an_incident_does_not_blunt_the_watch_of_the_days_after(hours: int, time
     assert surprise(baseline, 3000) >= 5
 
 
+def test_the_hour_is_held_against_the_level_of_the_last_days() -> None:
+    def expected(level: float) -> float:
+        changed = after(lambda hour: (level if hour >= TONIGHT - 48 else 1.0) * usually(hour))
+        verdict, _ = changed.judge(TONIGHT, 1.0, 3000, 3000)
+        assert verdict is not None
+        return verdict.expected
+
+    low, usual_level, high, most = (expected(level) for level in (0.5, 1.0, 2.0, 9.0))
+
+    assert low < 0.9 * usual_level < 1.1 * usual_level < high
+    assert most < 3 * usual_level
+
+
+def test_a_baseline_of_an_earlier_format_is_refused_and_so_learned_again() -> None:
+    packed = after(usually).pack()
+    ring = 4 * 96
+    numbers = 4 * SLOTS + 7 * ring
+
+    earlier = packed[: 4 * SLOTS + 6 * ring] + packed[numbers + 8 :]  # six rings and no version
+    for other in (earlier, packed[:numbers] + bytes(8) + packed[numbers + 8 :], packed[:-8], b""):
+        with pytest.raises(ValueError, match="not a"):
+            Baseline.unpack(other)
+
+
 def test_one_wild_hour_is_hardly_expected_again() -> None:
     verdict, _ = after(lambda hour: 5000.0 if TONIGHT - hour == 168 else 100.0).judge(TONIGHT, 1.0, 3000, 3000)
 

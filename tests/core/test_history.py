@@ -360,7 +360,7 @@ def test_a_key_that_was_often_surprising_must_be_more_so() -> None:
 
     assert fresh.verdict is not None
     assert wolf.verdict is not None
-    assert fresh.verdict.surprise - wolf.verdict.surprise == pytest.approx(1.5)
+    assert fresh.verdict.surprise - wolf.verdict.surprise == pytest.approx(1.0)
 
 
 def test_a_surprising_day_is_remembered_once_for_its_run() -> None:
