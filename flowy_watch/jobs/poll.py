@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache, partial
-from threading import Lock
+from threading import Event, Lock
 from time import monotonic
 
 import structlog
@@ -73,6 +73,9 @@ class PollJob:
         self._watch: Watch | None = None
         self._numbers: dict[str, int] = {}
         self._poll_id = -1
+        self.idle = Event()
+        """Cleared while a poll is being recorded: what can wait, such as a page, gives way."""
+        self.idle.set()
         self.took: timedelta | None = None
         """The last poll that came to an end, from the first byte to the commit."""
 
@@ -81,12 +84,15 @@ class PollJob:
         with self._one_at_a_time:
             began = monotonic()
             pulled = self._pull(now)
+            self.idle.clear()
             try:
                 with self._store.write() as work:
                     polled, poll_id = self._record(work, pulled, now)
             except BaseException:
                 self._watch = None  # it was moved forward and the database was not
                 raise
+            finally:
+                self.idle.set()
             self._poll_id = poll_id
             self.took = timedelta(seconds=monotonic() - began)
             _tell_log(polled)

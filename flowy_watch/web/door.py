@@ -121,6 +121,7 @@ def opened(
 
 def _attend(site: "Site", visit: Visit, page: Page, *, needs: Role, machine: bool) -> Response:
     """In a worker: say who it is, then answer. Whatever a page does, there is an answer, and the log says why."""
+    site.give_way()
     try:
         if visit.person.role is Role.NOBODY:
             visit = replace(visit, person=site.identity.by_session(visit.session, now=visit.now))

@@ -44,6 +44,10 @@ class Site:
     def poll_took(self) -> timedelta | None:
         return self._poll.took
 
+    def give_way(self) -> None:
+        """A page waits while a poll is being recorded, for a second at most: both would want the interpreter."""
+        self._poll.idle.wait(1)
+
     def listens_on(self, port: int) -> None:
         self.port = port
 
