@@ -30,6 +30,8 @@ def pressed(store: Store, press: Press, *, telling: Telling, timezone: ZoneInfo,
         actions.acknowledge(store, number, by=press.by, why=_WHY, until=None, telling=telling, now=now)
     elif press.verb is Verb.SILENCE:
         actions.silence_alert(store, number, until=now + DAY, by=press.by, why=_WHY, telling=telling, now=now)
+    elif press.verb is Verb.STOP and alert.finding.key_id:
+        actions.report_stop(store, number, by=press.by, why=_WHY, telling=telling, now=now)
     elif press.verb is Verb.EXPECT and alert.finding.key_id:
         until = end_of(press.until, timezone=timezone, now=now)
         _, taken = actions.expect(

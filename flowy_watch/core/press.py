@@ -13,6 +13,8 @@ class Verb(StrEnum):
     ACKNOWLEDGE = "ack"
     SILENCE = "silence"
     EXPECT = "expect"
+    STOP = "stop"
+    """The key is revoked: whether that holds is checked."""
     OPEN = "open"
     """A link: there is nothing to do but to know it as ours."""
 

@@ -129,6 +129,7 @@ class Renderer:
             parts = (stopped(notification, when), *after_stop(alert, self._reader))
         elif notification.change.takes_on:
             parts = (taken_on(notification, when), *_spent(alert, when), *stop_of(alert, self._reader))
+            verbs = tuple(verb for verb in verbs_for(alert) if verb is Verb.STOP)
         else:
             parts = (verdict(notification, when), *_spent(alert, when), *steps(alert, self._reader, when))
             verbs = verbs_for(alert)

@@ -55,7 +55,13 @@ def verbs_for(alert: Alert) -> tuple[Verb, ...]:
     """What can be pressed. What nobody can know better than the figures is not to be expected."""
     finding = alert.finding
     expectable = finding.kind in EXPECTABLE and finding.key_id and not _revoked_before(alert)
-    return (Verb.ACKNOWLEDGE, Verb.SILENCE, *([Verb.EXPECT] if expectable else []))
+    stoppable = finding.key_id and finding.kind != "safeguard"
+    return (
+        Verb.ACKNOWLEDGE,
+        Verb.SILENCE,
+        *([Verb.EXPECT] if expectable else []),
+        *([Verb.STOP] if stoppable else []),
+    )
 
 
 def ends(timezone: ZoneInfo) -> dict[Until, str]:

@@ -47,6 +47,13 @@ def test_silence_covers_the_key_for_a_day_and_the_message_says_so(told: Rig) -> 
     assert (made.pattern, made.until, made.by) == ("key_1", NOON + DAY, ANA)
 
 
+def test_who_revoked_it_is_noted_and_the_stop_is_checked(told: Rig) -> None:
+    assert press(told, Verb.STOP) == ""
+    with told.store.read() as work:
+        story = work.alerts.story(1)
+    assert (story[-1].by, story[-1].change != "opened") == (ANA, True)
+
+
 def test_what_cannot_be_expected_is_noted_and_said(told: Rig) -> None:
     said = press(told, Verb.EXPECT, until=Until.MIDNIGHT)
 

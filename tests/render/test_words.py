@@ -210,11 +210,12 @@ def test_where_somebody_listens_an_alert_can_be_pressed() -> None:
     spike = replace(CAP, kind="spike")
     ours, opens = ["flowy-watch/ack/12", "flowy-watch/silence/12"], "flowy-watch/open/12"
 
-    assert pressable(spike) == [*ours, "flowy-watch/expect/12", opens]
-    assert pressable(CAP) == [*ours, opens]
+    stop = "flowy-watch/stop/12"
+    assert pressable(spike) == [*ours, "flowy-watch/expect/12", opens, stop]
+    assert pressable(CAP) == [*ours, opens, stop]
     assert pressable(BLIND) == ours
-    assert pressable(replace(spike, kind="last_used", period="revoked")) == [*ours, opens]
-    assert pressable(spike, change=Change.ACKNOWLEDGED) == [opens]
+    assert pressable(replace(spike, kind="last_used", period="revoked")) == [*ours, opens, stop]
+    assert pressable(spike, change=Change.ACKNOWLEDGED) == [opens, stop]
     assert pressable(spike, change=Change.RESOLVED) == []
     assert pressable(spike, Dialect.SLACK) == [opens]
 
