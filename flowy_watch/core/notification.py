@@ -43,7 +43,7 @@ class Notification:
     also_ids: tuple[int, ...] = ()
     """The numbers of those alerts."""
     about: int = 0
-    """The alert in whose thread it is a line, in the manner THREAD; else 0."""
+    """The alert to whose story it belongs, in whose thread or conversation it is told; else 0."""
     target: str = ""
     """The remote id of the one message that this changes or is a line under, where it only follows another notice."""
     issue: Issue | None = None

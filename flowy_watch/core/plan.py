@@ -95,8 +95,7 @@ class _Planner:
             self._notifications.append(_withheld(transition, self._telling, _silence_words(silence)))
             self._hold(alert, silence.label)
         elif change is not Change.STOP_FAILED and (inhibitor := self._inhibitors.of(alert)):
-            self._notifications += self._inhibited(transition, inhibitor)
-            self._hold(alert, f"alert {inhibitor.id}")
+            self._inhibit(transition, inhibitor)
         else:
             self._news.append(_News(alert, change))
 
@@ -125,22 +124,39 @@ class _Planner:
         channels = self._telling.channels(alert) if news.channels is None else news.channels
         told = [replace(notice, channel=channel) for channel in channels]
         self._notifications += told or [replace(notice, withheld="no route takes it")]
-        told_at = now if news.channels is None else alert.told_at
-        shown = shown_now(alert, now)
+        self._settle(alert, told_at=now if news.channels is None else alert.told_at)
+
+    def _settle(self, alert: Alert, *, told_at: datetime | None) -> None:
+        shown = shown_now(alert, self._now)
         self._settled[alert.id] = replace(alert, told_level=alert.level, told_at=told_at, shown=shown, held_by="")
 
     def _hold(self, alert: Alert, by: str) -> None:
         self._settled[alert.id] = replace(alert, held_by=by)
 
+    def _inhibit(self, transition: Transition, inhibitor: Alert) -> None:
+        """Where somebody heard of it in the other alert's thread, it is told; else it waits for that one's end."""
+        notices = list(self._inhibited(transition, inhibitor))
+        self._notifications += notices
+        if all(notice.withheld for notice in notices):
+            self._hold(transition.alert, f"alert {inhibitor.id}")
+        else:
+            self._settle(transition.alert, told_at=self._now)
+
     def _inhibited(self, transition: Transition, inhibitor: Alert) -> Iterator[Notification]:
-        """A line in the thread of the alert that says the same and worse."""
+        """A line in the thread of the alert that says the same and worse: one that rings nowhere, where that can be.
+
+        A mail goes into the other's conversation. A program that keeps every alert's state would wake somebody anew.
+        """
         notice, told = _notice(transition, self._telling), self.past.get(inhibitor.id, {})
         reason = f"inhibited by alert {inhibitor.id}, a critical spike of the same key"
         for channel in self._telling.channels(transition.alert):
-            if channel in told and told[channel].stands and self._telling.traits_of(channel).threads:
+            traits = self._telling.traits_of(channel)
+            if traits.tracks:
+                yield replace(notice, channel=channel, withheld=reason)
+            elif channel in told and told[channel].stands and traits.threads:
                 yield replace(notice, channel=channel, manner=Manner.THREAD, about=inhibitor.id)
             else:
-                yield replace(notice, channel=channel, withheld=reason)
+                yield replace(notice, channel=channel, about=inhibitor.id)
         if not self._telling.channels(transition.alert):
             yield replace(notice, withheld=reason)
 

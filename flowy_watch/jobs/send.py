@@ -257,11 +257,11 @@ def _envelope(claimed: Claimed) -> Envelope:
     if claimed.form is not Form.ALONE:
         return Envelope(claimed.outbox_id, thread=f"roundup-{claimed.outbox_id}")
     notification = claimed.notification
-    about = notification.alert.id or claimed.outbox_id
+    about = notification.about or notification.alert.id or claimed.outbox_id
     return Envelope(
         outbox_id=claimed.outbox_id,
         thread=f"alert-{about}",
-        first=not claimed.notices[0].heard,
+        first=not claimed.notices[0].heard and not notification.about,
         update_of=claimed.earlier if notification.manner in (Manner.IN_PLACE, Manner.IN_PLACE_ONLY) else "",
         newer=claimed.latest if notification.target and notification.manner is not Manner.THREAD else "",
         or_nothing=notification.manner is Manner.IN_PLACE_ONLY,

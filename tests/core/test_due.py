@@ -16,6 +16,7 @@ from tests.builders import DAY, HOUR, MINUTE, NOON, alert, credit, opened, route
 REPEATS = route("ops", repeat=4 * HOUR)
 ESCALATES = route("ops", escalate_after=15 * MINUTE, escalate_to=("pager",))
 SLACK = Traits(changes=True, threads=True)
+PAGER = Traits(tracks=True)
 
 
 def standing(kind: str = "balance", *, told_at: datetime = NOON, **more: object) -> Alert:
@@ -191,12 +192,12 @@ def test_in_a_storm_the_worst_are_brought_up_to_date_first_and_the_rest_later() 
 # ── a cap beside a spike ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def capped(level: int = 80, **more: object) -> Plan:
+def capped(level: int = 80, *, traits: dict[str, Traits] | None = None, **more: object) -> Plan:
     spike = standing("spike", **more)
     return plan(
         [opened("cap", level, id=2)],
         [spike],
-        telling=Telling((route("ops", "mail"),), traits={"ops": SLACK}),
+        telling=Telling((route("ops", "mail"),), traits=traits or {"ops": SLACK}),
         silences=(),
         past=lambda _: {1: {"ops": Told(NOON, stands=True), "mail": Told(NOON, stands=True)}},
         now=NOON,
@@ -207,8 +208,14 @@ def test_a_cap_beside_a_critical_spike_is_a_line_in_its_thread() -> None:
     of = capped()
     assert [(n.channel, n.manner.value, n.about, n.withheld) for n in of.notifications] == [
         ("ops", "thread", 1, ""),
-        ("mail", "post", 0, "inhibited by alert 1, a critical spike of the same key"),
+        ("mail", "post", 1, ""),
     ]
+    assert [(each.id, each.told_level, each.held_by) for each in of.settled] == [(2, 80, "")]
+
+
+def test_a_cap_that_nobody_was_told_beside_a_spike_waits_for_its_end() -> None:
+    of = capped(traits={"ops": PAGER, "mail": PAGER})
+    assert {n.withheld for n in of.notifications} == {"inhibited by alert 1, a critical spike of the same key"}
     assert [(each.id, each.told_level, each.held_by) for each in of.settled] == [(2, 0, "alert 1")]
 
 
