@@ -1,5 +1,6 @@
 """Every exception of ours: what happened to what, whether trying again helps, and never a secret."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 
@@ -42,20 +43,31 @@ class Refused(ChannelError):
 class TryLater(ChannelError):
     """Not now. `retry_after` is the other side's own wish, obeyed to the second; None leaves the pause to us.
 
-    `partly`: some of the recipients have it already, so the next try must be the very same message.
+    `settled` are recipients with whom it is over, so that the next try must be the very same message to the others:
+    each with the reason why it was refused for good, which is empty for those who have it.
     """
 
-    def __init__(self, reason: str, *, retry_after: timedelta | None = None, partly: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, retry_after: timedelta | None = None, settled: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(reason)
-        self.retry_after, self.partly = retry_after, partly
+        self.retry_after, self.settled = retry_after, dict(settled or {})
 
 
 class Doubtful(ChannelError):
     """The bytes left and no answer of use came: it may have arrived. Settled before any resend where the channel can.
 
     `retry_after` is the other side's own wish. `answered`: it is done with the message, whatever became of that.
+    `settled` is as in `TryLater`.
     """
 
-    def __init__(self, reason: str, *, retry_after: timedelta | None = None, answered: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        retry_after: timedelta | None = None,
+        answered: bool = False,
+        settled: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(reason)
-        self.retry_after, self.answered = retry_after, answered
+        self.retry_after, self.answered, self.settled = retry_after, answered, dict(settled or {})

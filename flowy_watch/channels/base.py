@@ -1,7 +1,7 @@
 """What every channel kind offers."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
@@ -31,14 +31,20 @@ class Envelope:
     """The remote id of the message that the changed one is to point to; empty: to none."""
     reply_to: str = ""
     """The remote id of the message in whose thread this is one line; empty: a message by itself."""
+    after: str = ""
+    """The remote id of the last message about the same alert; empty where there was none by itself."""
+    tries: int = 1
+    """The number of this try."""
+    settled: Mapping[str, str] = field(default_factory=dict)
+    """Recipients with whom earlier tries came to an end: they are left out (see `TryLater`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof of delivery. `refused` are recipients that were refused for good while others got it."""
+    """Proof of delivery. `refused` are recipients that were refused for good while others got it, each with why."""
 
     remote_id: str = ""
-    refused: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 class Channel(Protocol):

@@ -7,16 +7,13 @@ import hashlib
 import re
 import smtplib
 import ssl
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import timedelta
 from email import message as mime
 from email.header import Header
-from email.headerregistry import Address, HeaderRegistry, MessageIDHeader
+from email.headerregistry import Address
 from email.policy import SMTP as SMTP_POLICY
-from email.policy import EmailPolicy
 from email.utils import localtime, parseaddr
 from enum import StrEnum
 from ipaddress import ip_address
@@ -34,9 +31,10 @@ from flowy_watch.core.route import Traits
 from flowy_watch.errors import ChannelError, Doubtful, Refused, TryLater
 
 LONGEST_SUBJECT = 400
-REMEMBERED = 500  # messages whose partial deliveries are kept in mind
 BROKEN = (OSError, smtplib.SMTPException)  # what smtplib raises when a connection ends or never was
 
+_MESSAGE_ID = re.compile(r"<[!-;=?A-~]{1,80}@[!-;=?A-~]{1,255}>")
+_POLICY = SMTP_POLICY.clone(cte_type="7bit")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
@@ -87,27 +85,17 @@ class EmailConfig(BaseModel):
         return self
 
 
-@dataclass(slots=True)
-class _Progress:
-    """What happened to each recipient of one message, over all tries."""
-
-    delivered: set[str] = field(default_factory=set)
-    refused: dict[str, str] = field(default_factory=dict)
-
-    def waiting(self, recipients: tuple[str, ...]) -> list[str]:
-        return [r for r in recipients if r not in self.delivered and r not in self.refused]
-
-
 class EmailChannel:
     """Sends one mail to each recipient over one connection.
 
     Nobody sees the others, and whatever happens to one recipient happens to that one alone. When a message must be
-    tried again, those who have it are left out; that memory lives as long as this object, and beyond it the
-    `Message-ID`, the same over every try, lets the receiving side drop the double.
+    tried again, those with whom it is over are left out, and the next try begins with another of the rest: a mail to
+    one of them that stalls the server does so last. Where a crash cost the memory of that, the `Message-ID`, the same
+    over every try, lets the receiving side drop the double.
 
-    Every mail of an alert refers to the same made-up first message, so mail programs show them as one conversation
-    whichever of them arrived. It is never itself sent: were the first mail to carry that id, two mails that both
-    believe to be first would carry it, and servers drop the second as a double.
+    Every mail of an alert answers the one before it and refers to the same made-up first message, so mail programs
+    show them as one conversation whichever of them arrived. It is never itself sent: were the first mail to carry
+    that id, two mails that both believe to be first would carry it, and servers drop the second as a double.
 
     The timeout covers the way to the first recipient and then each recipient anew; a server that stalls ends the try.
     """
@@ -121,32 +109,31 @@ class EmailChannel:
         self._config = config
         self._to = tuple(dict.fromkeys(parseaddr(to)[1] for to in config.to))
         self._sender = parseaddr(config.from_)
-        self._progress: OrderedDict[str, _Progress] = OrderedDict()
 
     def send(self, message: Message, envelope: Envelope) -> Receipt:
         if not isinstance(message, EmailMessage):
             raise Refused(f'channel "{self.name}" takes mail only; this is a bug of flowy-watch')
-        progress = self._progress.setdefault(envelope.outbox_id, _Progress())
-        while len(self._progress) > REMEMBERED:
-            self._progress.popitem(last=False)
+        recipients, settled = message.to or self._to, dict(envelope.settled)
         mail = self._compose(message, envelope)
+        above = _subject(message.subject) + self._thread(envelope) + self._list(message.series)
         later = ""
-        with self._connected() as smtp:
-            for recipient in progress.waiting(message.to or self._to):
-                del mail["To"]
-                mail["To"] = recipient
-                whole = _subject(message.subject) + self._list(message.series) + mail.as_bytes()
-                later = self._deliver(smtp, recipient, whole, progress) or later
+        if waiting := [recipient for recipient in recipients if recipient not in settled]:
+            first = (envelope.tries - 1) % len(waiting)
+            with self._connected() as smtp:
+                for recipient in (*waiting[first:], *waiting[:first]):
+                    del mail["To"]
+                    mail["To"] = recipient
+                    later = self._deliver(smtp, recipient, above + mail.as_bytes(), settled) or later
         if later:
-            raise TryLater(later, partly=bool(progress.delivered))
-        del self._progress[envelope.outbox_id]
-        if not progress.delivered:
-            whom, why = next(iter(progress.refused.items()))
+            raise TryLater(later, settled=settled)
+        refused = {recipient: why for recipient, why in settled.items() if why}
+        if len(refused) == len(settled):
+            whom, why = next(iter(refused.items()))
             raise Refused(
                 f'the mail server refused every recipient of channel "{self.name}" ({whom}: {why}); '
                 f"fix channels.{self.name}.to"
             )
-        return Receipt(str(mail["Message-ID"]), tuple(progress.refused))
+        return Receipt(str(mail["Message-ID"]), refused)
 
     def check(self) -> Iterator[Check]:
         name = f"channels.{self.name}"
@@ -171,13 +158,9 @@ class EmailChannel:
         return self._config.port or PORTS[self._config.security]
 
     def _compose(self, message: EmailMessage, envelope: Envelope) -> mime.EmailMessage:
-        domain = f"flowy-watch.{self._sender[1].rpartition('@')[2]}"
-        root = f"<{_token(envelope.thread)}@{domain}>"
-        mail = mime.EmailMessage(policy=_policy())
+        domain = self._domain
+        mail = mime.EmailMessage(policy=_POLICY)
         mail["Message-ID"] = f"<{_token(envelope.outbox_id)}@{domain}>"
-        mail["References"] = root
-        if not envelope.first:
-            mail["In-Reply-To"] = root
         mail["Date"] = localtime()
         mail["From"] = Address(self._sender[0], addr_spec=self._sender[1])
         # RFC 3834: a machine wrote this, so no machine should answer. `Precedence` is left out: it is no standard,
@@ -192,6 +175,17 @@ class EmailChannel:
         for depth, part in enumerate(boxes):
             part.set_boundary(hashlib.sha256(f"{domain} {envelope.outbox_id} {depth}".encode()).hexdigest()[:40])
         return mail
+
+    @property
+    def _domain(self) -> str:
+        return f"flowy-watch.{self._sender[1].rpartition('@')[2]}"
+
+    def _thread(self, envelope: Envelope) -> bytes:
+        """What holds a conversation together. As bytes, since EmailMessage keeps only the first of several ids."""
+        root = f"<{_token(envelope.thread)}@{self._domain}>"
+        before = envelope.after if _MESSAGE_ID.fullmatch(envelope.after) else ""
+        answers = f"In-Reply-To: {before or root}\r\n" if before or not envelope.first else ""
+        return f"{answers}References: {f'{root} {before}'.strip()}\r\n".encode("ascii")
 
     def _list(self, series: str) -> bytes:
         """The headers of a list (RFC 2369 and 2919). As bytes: folded, they would turn into encoded words."""
@@ -266,7 +260,7 @@ class EmailChannel:
         except BROKEN as error:
             raise TryLater(f'the mail server of channel "{name}" could not be reached') from error
 
-    def _deliver(self, smtp: SmtpSession, recipient: str, mail: bytes, progress: _Progress) -> str:
+    def _deliver(self, smtp: SmtpSession, recipient: str, mail: bytes, settled: dict[str, str]) -> str:
         """One mail to one recipient. Returns why it must be tried later, else nothing."""
         smtp.patience(self._config.timeout.total_seconds())
         try:
@@ -276,7 +270,7 @@ class EmailChannel:
                 if code // 100 != (3 if step == "DATA" else 2):
                     with suppress(*BROKEN):
                         smtp.docmd("RSET")
-                    return self._refused(step, recipient, code, answer, progress)
+                    return self._refused(step, recipient, code, answer, settled)
             smtp.send(re.sub(rb"(?m)^\.", b"..", mail) + b".\r\n")
         except BROKEN:
             return f'the mail server of channel "{self.name}" hung up'
@@ -284,18 +278,19 @@ class EmailChannel:
             code, answer = smtp.getreply()
         except BROKEN as error:
             raise Doubtful(
-                f'the mail server of channel "{self.name}" took the mail to {recipient} and gave no answer'
+                f'the mail server of channel "{self.name}" took the mail to {recipient} and gave no answer',
+                settled=settled,
             ) from error
         if code != 250:
-            return self._refused("the mail", recipient, code, answer, progress)
-        progress.delivered.add(recipient)
+            return self._refused("the mail", recipient, code, answer, settled)
+        settled[recipient] = ""
         return ""
 
-    def _refused(self, step: str, recipient: str, code: int, answer: bytes, progress: _Progress) -> str:
+    def _refused(self, step: str, recipient: str, code: int, answer: bytes, settled: dict[str, str]) -> str:
         words = self._words(code, answer)
         if 500 <= code < 600:
             whose = f"sender {self._sender[1]}: " if step.startswith("MAIL") else ""
-            progress.refused[recipient] = f"{whose}{words}"
+            settled[recipient] = f"{whose}{words}"
             return ""
         return f'the mail server of channel "{self.name}" asks to wait with {recipient} ({words})'
 
@@ -318,14 +313,6 @@ def _enclose(mail: mime.EmailMessage, enclosures: Sequence[Enclosure]) -> None:
             html.add_related(file.content, cid=f"<{file.cid}>", disposition="inline", **kind, **named)
         else:
             mail.add_attachment(file.content, **kind, **named)
-
-
-def _policy() -> "EmailPolicy[mime.EmailMessage]":  # quoted: only the stub is generic
-    """Message ids stay on one line: folded, they turn into encoded words and break the thread."""
-    registry = HeaderRegistry()
-    for header in ("references", "in-reply-to"):
-        registry.map_to_type(header, MessageIDHeader)  # type: ignore[arg-type]  # the stub forgets that it is mixed in
-    return SMTP_POLICY.clone(header_factory=registry, cte_type="7bit")
 
 
 def _subject(text: str) -> bytes:

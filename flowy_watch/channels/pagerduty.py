@@ -79,7 +79,7 @@ class _Progress:
     """How far a message about many alerts got, over all tries."""
 
     taken: int = 0
-    refused: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 class PagerDutyChannel:
@@ -120,8 +120,8 @@ class PagerDutyChannel:
             event = events[progress.taken]
             try:
                 self._post(event)
-            except Refused:
-                progress.refused.append(str(event["dedup_key"]))
+            except Refused as error:
+                progress.refused[str(event["dedup_key"])] = str(error)
                 tried = progress.taken + 1
                 # One event may be at fault by itself; when all are it is the configuration.
                 if len(progress.refused) == tried and tried in (MOST_REFUSALS, len(events)):
@@ -129,7 +129,7 @@ class PagerDutyChannel:
                     raise
             progress.taken += 1
         del self._progress[envelope.outbox_id]
-        return Receipt(str(events[0]["dedup_key"]) if len(events) == 1 else "", tuple(progress.refused))
+        return Receipt(str(events[0]["dedup_key"]) if len(events) == 1 else "", progress.refused)
 
     def check(self) -> Iterator[Check]:
         """Only that PagerDuty answers: a routing key cannot be tried without an event."""

@@ -95,3 +95,17 @@ def digested(issue: Issue) -> Notification:
     finding = Finding(DIGEST, Severity.INFO, f"Digest of {period.name}", period=issue.identity)
     alert = Alert(0, finding, Status.OPEN, finding.level, opened_at=made_at, last_seen_at=made_at)
     return Notification(issue.edition.channel, Change.OPENED, alert, made_at, issue.edition.owner, issue=issue)
+
+
+def unreached(channel: str, *, whom: str, tell: str, why: str, now: datetime) -> Notification:
+    """What channel `tell` hears when one recipient of another is refused for good. Its fingerprint is who that is."""
+    finding = Finding(
+        kind=UNDELIVERED,
+        severity=Severity.CRITICAL,
+        title=f"{channel} does not reach {whom}; its other recipients get everything",
+        period=f"{channel}: {whom}",
+        evidence=(why, f"What {whom} missed is not sent there again. Repair the mailbox or fix channels.{channel}.to."),
+        facts={"channel": channel, "cause": why, "whom": whom},
+    )
+    alert = Alert(0, finding, Status.OPEN, finding.level, opened_at=now, last_seen_at=now)
+    return Notification(tell, Change.OPENED, alert, now)

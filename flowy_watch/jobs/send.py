@@ -1,6 +1,6 @@
 """What one channel has to send: each try, and what comes of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from random import SystemRandom
@@ -18,7 +18,7 @@ from flowy_watch.core.notification import Manner, Notification
 from flowy_watch.core.story import follow_ups
 from flowy_watch.errors import Doubtful, Refused, StoreError, TryLater
 from flowy_watch.jobs.compose import Deals, claim
-from flowy_watch.jobs.undelivered import tell_elsewhere
+from flowy_watch.jobs.undelivered import tell_elsewhere, tell_of_recipient
 from flowy_watch.store import Claimed, Store, Work
 
 _LEASE = timedelta(seconds=5)
@@ -27,6 +27,7 @@ processes send at once is not the lease's doing but the channel's lock, which en
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=15)
 """The longest is what a channel that works again waits for its backlog, at worst: together with a post a second, a
 backlog of 25 is told within a minute. One request in 8 to 15 seconds hammers at nobody."""
+_LONGEST_FOR_ONE = timedelta(minutes=5)  # where only some recipients wait, whom the server has put off for now
 _AFTER_DOUBT = timedelta(seconds=30)  # so long a message without an answer may still be on its way
 _GIVE_UP = timedelta(days=1)
 _SPACING = dict.fromkeys(
@@ -139,12 +140,14 @@ class Delivery:
             self._bury(claimed, claimed.notices, str(error))
         except TryLater as error:
             pause = error.retry_after or _pause(claimed.tries)
-            untaken = earlier is _Unsettled.UNTRIED and not error.partly and not self._goes_out_in_parts(claimed)
-            self._postpone(claimed, str(error), pause, untaken=untaken)
+            untaken = earlier is _Unsettled.UNTRIED and not error.settled and not self._goes_out_in_parts(claimed)
+            if error.settled:
+                pause = error.retry_after or _pause(claimed.tries, longest=_LONGEST_FOR_ONE)
+            self._postpone(claimed, str(error), pause, untaken=untaken, settled=error.settled)
         except Doubtful as error:
             on_its_way = earlier is not None and not error.answered
             pause = error.retry_after or (_AFTER_DOUBT if on_its_way else _pause(claimed.tries))
-            self._postpone(claimed, f"may have arrived: {error}", pause, untaken=False)
+            self._postpone(claimed, f"may have arrived: {error}", pause, untaken=False, settled=error.settled)
         except StoreError:
             raise
         except Exception as error:  # a notice that trips over a fault of ours must not block the others
@@ -183,13 +186,16 @@ class Delivery:
 
     def _done(self, claimed: Claimed, receipt: Receipt) -> None:
         self._free_at = monotonic() + _SPACING.get(self._channel.dialect, 0)
-        reason = f"refused for good: {', '.join(receipt.refused)}" if receipt.refused else ""
+        now, tries, alerts = self._clock.now(), claimed.tries, _alerts(claimed)
         with self._store.write() as work:
             followers = self._followers(work, claimed, receipt)
-            work.outbox.sent(claimed, at=self._clock.now(), remote_id=receipt.remote_id, reason=reason)
+            work.outbox.sent(claimed, at=now, remote_id=receipt.remote_id, refused=receipt.refused)
             work.outbox.add(followers)
-        tries, alerts = claimed.tries, _alerts(claimed)
-        log.info("notice.sent", channel=self._channel.name, alerts=alerts, tries=tries, refused=reason)
+            if self._channel.dialect is Dialect.EMAIL:
+                for whom, why in receipt.refused.items():
+                    tell_of_recipient(work, self._channel.name, whom, why, self._others, now)
+        missed = ", ".join(f"{whom} ({why})" for whom, why in receipt.refused.items())
+        log.info("notice.sent", channel=self._channel.name, alerts=alerts, tries=tries, refused=missed)
 
     def _followers(self, work: Work, claimed: Claimed, receipt: Receipt) -> tuple[Notification, ...]:
         """What a channel with threads is sent besides, now that this was."""
@@ -212,14 +218,31 @@ class Delivery:
         else:
             work.outbox.loosen(self._channel.name, due_at=due_at, reason=reason)
 
-    def _postpone(self, claimed: Claimed, reason: str, pause: timedelta, *, untaken: bool, most: int = 0) -> None:
+    def _postpone(
+        self,
+        claimed: Claimed,
+        reason: str,
+        pause: timedelta,
+        *,
+        untaken: bool,
+        most: int = 0,
+        settled: Mapping[str, str] | None = None,
+    ) -> None:
         """Try again after a pause: for a day, or `most` times.
 
-        What nobody can have seen is put together anew then, as things stand.
+        What nobody can have seen is put together anew then, as things stand. What some recipients have was told, even
+        when in the end others never get it.
         """
+        settled = {**claimed.settled, **(settled or {})}
+        reached = "" in settled.values()
         now = self._clock.now()
         old = [n for n in claimed.notices if now - n.notification.created_at > _GIVE_UP and claimed.tries > 10]
         if claimed.tries >= most if most else len(old) == len(claimed.notices):
+            if reached:
+                never = {whom: why for whom, why in settled.items() if why}
+                never["some of its recipients"] = f"given up after {claimed.tries} tries: {reason}"
+                self._done(claimed, Receipt(refused=never))
+                return
             self._bury(claimed, claimed.notices, reason, given_up=True)
             return
         due_at = now + pause
@@ -229,7 +252,9 @@ class Delivery:
             if untaken:
                 self._free(work, claimed, due_at=due_at, reason=reason)
             else:
-                work.outbox.doubt(claimed, due_at=due_at, reason=reason)
+                work.outbox.doubt(claimed, due_at=due_at, reason=reason, settled=settled)
+            if reached:
+                work.outbox.reached(claimed, at=now)
         log.warning(
             "notice.later",
             channel=self._channel.name,
@@ -255,7 +280,8 @@ class Delivery:
 
 def _envelope(claimed: Claimed) -> Envelope:
     if claimed.form is not Form.ALONE:
-        return Envelope(claimed.outbox_id, thread=f"roundup-{claimed.outbox_id}")
+        thread = f"roundup-{claimed.outbox_id}"
+        return Envelope(claimed.outbox_id, thread=thread, tries=claimed.tries, settled=claimed.settled)
     notification = claimed.notification
     about = notification.about or notification.alert.id or claimed.outbox_id
     return Envelope(
@@ -266,6 +292,9 @@ def _envelope(claimed: Claimed) -> Envelope:
         newer=claimed.latest if notification.target and notification.manner is not Manner.THREAD else "",
         or_nothing=notification.manner is Manner.IN_PLACE_ONLY,
         reply_to=claimed.earlier if notification.manner is Manner.THREAD else "",
+        after=claimed.earlier,
+        tries=claimed.tries,
+        settled=claimed.settled,
     )
 
 
@@ -275,7 +304,7 @@ def _alerts(claimed: Claimed) -> str:
     return ", ".join(numbers[:10]) + (f" and {len(numbers) - 10} more" if len(numbers) > 10 else "")
 
 
-def _pause(tries: int) -> timedelta:
+def _pause(tries: int, *, longest: timedelta = _LONGEST_PAUSE) -> timedelta:
     """Exponential, with jitter so that several waiting daemons do not knock together."""
-    longest: timedelta = min(_FIRST_PAUSE * (1 << min(tries - 1, 12)), _LONGEST_PAUSE)
-    return longest * _dice.uniform(0.5, 1.0)
+    grown: timedelta = min(_FIRST_PAUSE * (1 << min(tries - 1, 12)), longest)
+    return grown * _dice.uniform(0.5, 1.0)

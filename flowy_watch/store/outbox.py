@@ -4,7 +4,7 @@ Longer than other files: the life of a notice is one machine of few states, and 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -45,6 +45,8 @@ class Claimed:
     one it belongs to; empty when there was none."""
     latest: str = ""
     """The remote id of the last message about this alert alone, whatever this one changes."""
+    settled: Mapping[str, str] = field(default_factory=dict)
+    """Recipients with whom it is over already, each with why it was refused, which is empty for those who have it."""
 
     @property
     def notification(self) -> Notification:
@@ -82,16 +84,21 @@ class Outbox:
     def next_due(self, channel: str) -> datetime | None:
         """When the next message of a channel may be tried; None when nothing waits.
 
-        Strictly in order: while the first waits for its next try, or is leased, all others wait behind it.
+        Strictly in order: while the first waits for its next try, or is leased, all others wait behind it. Only what
+        waits for a single recipient's sake is tried beside the others.
         """
         row = self._first(channel)
-        return None if row is None else max(row.due_at, row.leased_until or row.due_at)
+        return None if row is None else _due_at(row)
 
     def _first(self, channel: str) -> Row[Any] | None:
         """What was composed comes first, page by page and its carrier before the rest; then the oldest."""
         columns = (_outbox.c.due_at, _outbox.c.leased_until, _outbox.c.carrier)
         order = (_outbox.c.page == 0, _outbox.c.page, _outbox.c.id != _outbox.c.carrier, _outbox.c.seq)
-        return self._connection.execute(select(*columns).where(_waiting(channel)).order_by(*order).limit(1)).first()
+        waiting = select(*columns).where(_waiting(channel))
+        in_order = waiting.where(_outbox.c.settled.is_(None)).order_by(*order)
+        beside = waiting.where(_outbox.c.settled.isnot(None)).order_by(_outbox.c.due_at, _outbox.c.seq)
+        rows = [self._connection.execute(query.limit(1)).first() for query in (in_order, beside)]
+        return min((row for row in rows if row is not None), key=_due_at, default=None)
 
     def composed(self, channel: str) -> bool:
         """Whether it is settled which notices the next message of a channel carries."""
@@ -207,21 +214,26 @@ class Outbox:
             notices,
             self._remote_id(told, notices[0].notification),
             told.get(rows[0].alert_id, ""),
+            rows[0].settled or {},
         )
 
     # ── what came of it ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def sent(self, claimed: Claimed, *, at: datetime, remote_id: str, reason: str = "") -> None:
-        """Told. Only a message about one alert alone can be brought up to date later, so only there the id is kept."""
+    def sent(self, claimed: Claimed, *, at: datetime, remote_id: str, refused: Mapping[str, str] | None = None) -> None:
+        """Told, but not to the recipients that were refused.
+
+        Only a message about one alert alone can be brought up to date later, so only there the id is kept.
+        """
         follows = claimed.notification.manner is Manner.THREAD or bool(claimed.notification.target)
         about_one = claimed.form is Form.ALONE and not follows
         others = [notice.outbox_id for notice in claimed.notices[1:]]
-        done = {"status": SENT, "sent_at": at, "leased_until": None, "doubtful": False}
+        done = {"status": SENT, "sent_at": at, "leased_until": None, "doubtful": False, "settled": refused or None}
         how = "" if claimed.form is Form.ALONE else _grouped(claimed)
         if follows:
             how = "a line in the thread" if claimed.notification.manner is Manner.THREAD else "the earlier message"
             how += f": {claimed.notification.note}" if claimed.notification.note else ""
-        reasons = "; ".join(filter(None, (how, reason)))
+        missed = ", ".join(f"{whom} ({why})" for whom, why in (refused or {}).items())
+        reasons = "; ".join(filter(None, (how, missed and f"refused for good: {missed}")))
         self._set([claimed.outbox_id], **done, remote_id=remote_id if about_one else "", reason=reasons)
         self._set(others, **done, remote_id="", reason=reasons)
         also = [number for notification in claimed.notifications for number in notification.also_ids]
@@ -230,9 +242,16 @@ class Outbox:
         if also:
             self._connection.execute(update(_outbox).where(with_it, unheard).values(sent_at=at))
 
-    def doubt(self, claimed: Claimed, *, due_at: datetime, reason: str) -> None:
-        """It may have arrived, in part or whole: the very same message is tried again."""
-        self._set(_ids(claimed), due_at=due_at, reason=reason, leased_until=None)
+    def doubt(
+        self, claimed: Claimed, *, due_at: datetime, reason: str, settled: Mapping[str, str] | None = None
+    ) -> None:
+        """It may have arrived, in part or whole: the very same message is tried again, but not to those settled."""
+        values: dict[str, Any] = {"due_at": due_at, "reason": reason, "leased_until": None}
+        self._set(_ids(claimed), **values, **({"settled": dict(settled)} if settled else {}))
+
+    def reached(self, claimed: Claimed, *, at: datetime) -> None:
+        """Some of the recipients have it: on this channel the alert was heard of."""
+        self._set(_ids(claimed), sent_at=at)
 
     def keep(self, claimed: Claimed, *, due_at: datetime, reason: str) -> None:
         """Nothing of it was taken, and it is one of several pages: these notices stay together."""
@@ -243,9 +262,10 @@ class Outbox:
         free = {"carrier": "", "page": 0, "form": "", "headline": "", "doubtful": False, "leased_until": None}
         if due_at is not None:
             free |= {"due_at": due_at}
+        whole = and_(_waiting(channel), _outbox.c.settled.is_(None))
         if reason:
-            self._connection.execute(update(_outbox).where(_waiting(channel), _outbox.c.doubtful).values(reason=reason))
-        self._connection.execute(update(_outbox).where(_waiting(channel)).values(**free))
+            self._connection.execute(update(_outbox).where(whole, _outbox.c.doubtful).values(reason=reason))
+        self._connection.execute(update(_outbox).where(whole).values(**free))
 
     def dead(self, outbox_ids: Iterable[str], *, at: datetime, reason: str) -> None:
         self._set(list(outbox_ids), status=DEAD, reason=reason, leased_until=None, due_at=at)
@@ -256,8 +276,11 @@ class Outbox:
 
     # ── channels that fail ───────────────────────────────────────────────────────────────────────────────────────
 
-    def last_worked_at(self, channel: str) -> datetime | None:
+    def last_worked_at(self, channel: str, *, wholly: bool = False) -> datetime | None:
+        """When something was last sent there; `wholly`: to every recipient."""
         query = select(func.max(_outbox.c.sent_at)).where(_outbox.c.channel == channel, _outbox.c.status == SENT)
+        if wholly:
+            query = query.where(_outbox.c.settled.is_(None))
         worked: datetime | None = self._connection.execute(query).scalar()
         return worked
 
@@ -339,13 +362,20 @@ class Outbox:
         return {(channel, status): count for channel, status, count in self._connection.execute(query)}
 
     def dead_letters(self, most: int = 20) -> list[Row[Any]]:
-        query = select(_outbox).where(_outbox.c.status == DEAD).order_by(_outbox.c.seq.desc()).limit(most)
+        """What was not delivered, or not to every recipient; the newest first."""
+        missed = and_(_outbox.c.status == SENT, _outbox.c.settled.isnot(None))
+        query = select(_outbox).where(or_(_outbox.c.status == DEAD, missed)).order_by(_outbox.c.seq.desc()).limit(most)
         return list(self._connection.execute(query))
 
     def prune(self, before: datetime) -> int:
         """Forget notices of long ago that were sent or withheld. Waiting and dead ones stay."""
         old = and_(_outbox.c.created_at < before, or_(_outbox.c.status == SENT, _outbox.c.status == WITHHELD))
         return self._connection.execute(delete(_outbox).where(old)).rowcount
+
+
+def _due_at(row: Row[Any]) -> datetime:
+    due_at: datetime = max(row.due_at, row.leased_until or row.due_at)
+    return due_at
 
 
 def _waiting(channel: str) -> Any:

@@ -227,6 +227,9 @@ class OutboxRow(SQLModel, table=True):
     """The first line of a message about many; only the carrier has it."""
     doubtful: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     """An earlier try may have arrived."""
+    settled: dict[str, str] | None = Field(default=None, sa_type=JSON(none_as_null=True))
+    """Recipients with whom it is over while others wait, and why each was refused: empty for those who have it. Once it
+    is sent, only those who were refused. None for all other notices."""
     payload: dict[str, object] = Field(default_factory=dict, sa_type=JSON)
 
 

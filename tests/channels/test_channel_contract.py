@@ -57,7 +57,7 @@ def test_a_message_arrives_once_and_by_one_try(rig: AnyRig, open_as: Open) -> No
     receipt = open_as(rig.kind, rig.options).send(rig.message, envelope())
 
     assert (rig.arrived(), rig.tried()) == (1, 1)
-    assert receipt.refused == ()
+    assert receipt.refused == {}
 
 
 def test_a_refusal_is_final_and_tried_once(rig: AnyRig, open_as: Open) -> None:

@@ -146,6 +146,16 @@ def test_all_mails_of_an_alert_refer_to_the_same_conversation_and_differ_in_id(s
     assert first["In-Reply-To"] is None
 
 
+def test_a_later_mail_answers_the_one_before_it_as_mail_programs_want_it(sink: MailSink) -> None:
+    channel = channel_to(sink)
+    opened = channel.send(MAIL, envelope("n-7", first=True))
+    channel.send(MAIL, envelope("n-8", first=False, after=opened.remote_id))
+
+    over = parsed(sink, 1)
+    assert over["In-Reply-To"] == parsed(sink, 0)["Message-ID"] == "<n-7@flowy-watch.example.com>"
+    assert over["References"].split() == ["<alert-12@flowy-watch.example.com>", "<n-7@flowy-watch.example.com>"]
+
+
 def test_long_ids_stay_on_one_line_unencoded(sink: MailSink) -> None:
     sender = f"watch@{'long-' * 10}example.com"
     channel_to(sink, **{"from": sender}).send(MAIL, envelope("n" * 60, thread="alert/é" * 30, first=False))
@@ -196,7 +206,7 @@ def test_one_bad_recipient_does_not_keep_it_from_the_others(sink: MailSink) -> N
     receipt = channel_to(sink, ANA, BEN, CAT).send(MAIL, envelope())
 
     assert [mail.recipient for mail in sink.mails] == [ANA, CAT]
-    assert receipt.refused == (BEN,)
+    assert receipt.refused == {BEN: "550 no such mailbox"}
 
 
 def test_all_recipients_bad_is_a_refusal_that_names_one(sink: MailSink) -> None:
@@ -212,27 +222,54 @@ def test_a_recipient_who_must_wait_is_tried_again_alone(sink: MailSink) -> None:
     sink.refuse(BEN, "451 greylisted")
     with pytest.raises(TryLater, match=r"ben@example\.com") as later:
         channel.send(MAIL, envelope("n-7"))
-    assert later.value.partly
+    assert later.value.settled == {ANA: "", CAT: ""}
     sink.refuse(BEN, "")
 
-    receipt = channel.send(MAIL, envelope("n-7"))
+    receipt = channel.send(MAIL, envelope("n-7", settled=later.value.settled))
 
     assert [mail.recipient for mail in sink.mails] == [ANA, CAT, BEN]
-    assert receipt.refused == ()
+    assert receipt.refused == {}
+
+
+def test_a_recipient_that_was_refused_is_not_asked_again_for_the_sake_of_one_who_must_wait(sink: MailSink) -> None:
+    channel = channel_to(sink, ANA, BEN, CAT)
+    sink.refuse(BEN, "550 no such mailbox")
+    sink.refuse(CAT, "451 greylisted")
+    with pytest.raises(TryLater) as later:
+        channel.send(MAIL, envelope("n-7"))
+    sink.refuse(CAT, "")
+
+    receipt = channel.send(MAIL, envelope("n-7", settled=later.value.settled))
+
+    assert (receipt.refused, sink.attempts) == ({BEN: "550 no such mailbox"}, (ANA, BEN, CAT, CAT))
+
+
+def test_a_mail_that_stalls_the_server_comes_last_in_the_next_try(sink: MailSink) -> None:
+    channel = channel_to(sink, ANA, BEN)
+    for _ in range(2):
+        sink.drop(taken=False)
+    with pytest.raises(Doubtful):
+        channel.send(MAIL, envelope("n-7", tries=1))
+    with pytest.raises(Doubtful):
+        channel.send(MAIL, envelope("n-7", tries=2))
+
+    channel.send(MAIL, envelope("n-7", tries=2))
+
+    assert sink.attempts == (ANA, BEN, BEN, ANA)
 
 
 def test_a_doubt_about_one_recipient_does_not_repeat_the_mail_to_the_others(sink: MailSink) -> None:
     channel = channel_to(sink, ANA, BEN)
     channel.send(MAIL, envelope("n-6"))
     sink.refuse(BEN, "451 later")
-    with pytest.raises(TryLater):
+    with pytest.raises(TryLater) as later:
         channel.send(MAIL, envelope("n-7"))
     sink.refuse(BEN, "")
     sink.drop(taken=True)
-    with pytest.raises(Doubtful, match=r"ben@example\.com"):
-        channel.send(MAIL, envelope("n-7"))
+    with pytest.raises(Doubtful, match=r"ben@example\.com") as doubtful:
+        channel.send(MAIL, envelope("n-7", settled=later.value.settled))
 
-    channel.send(MAIL, envelope("n-7"))
+    channel.send(MAIL, envelope("n-7", settled=doubtful.value.settled))
 
     assert [mail.recipient for mail in sink.mails] == [ANA, BEN, ANA, BEN, BEN]
 

@@ -125,8 +125,8 @@ def test_a_notice_refused_for_good_is_dead_and_the_next_one_is_sent(store: Store
 
 def test_a_recipient_that_was_refused_is_named_on_a_notice_that_was_sent(store: Store) -> None:
     put(store, "hello")
-    deliver(store, FakeChannel(Receipt("id", refused=("gone@example.org",))))
-    assert outcomes(store) == [("sent", 1, "refused for good: gone@example.org")]
+    deliver(store, FakeChannel(Receipt("id", refused={"gone@example.org": "550 unknown"})))
+    assert outcomes(store) == [("sent", 1, "refused for good: gone@example.org (550 unknown)")]
 
 
 def test_a_doubtful_notice_that_arrived_is_not_sent_again(store: Store) -> None:

@@ -1,0 +1,111 @@
+"""A mail to several people: each alone, over every process that tries, and nobody holds up the others."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from email import message_from_bytes, policy
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from flowy_watch.channels.email import EmailChannel, EmailConfig
+from flowy_watch.core.alert import Change
+from flowy_watch.jobs.send import Delivery
+from flowy_watch.render import Reader, Renderer
+from flowy_watch.simulator.people import MailSink
+from flowy_watch.store import Store
+from tests.builders import DAY, MINUTE
+
+from .outbox_rig import FakeChannel, SetClock, end, outcomes, put
+from .test_undelivered import TitleRenderer
+
+ANA, BEN, CAT = "ana@example.com", "ben@example.com", "cat@example.com"
+RENDERER = Renderer(Reader("Acme", "https://app.example.com/keys", ZoneInfo("UTC")))
+
+
+@pytest.fixture
+def sink() -> Iterator[MailSink]:
+    with MailSink() as sink:
+        yield sink
+
+
+def mail(store: Store, sink: MailSink, clock: SetClock) -> None:
+    """What a process that begins now sends."""
+    options = {"host": sink.host, "port": sink.port, "security": "none", "timeout": timedelta(seconds=2)}
+    config = EmailConfig.model_validate(options | {"from": "watch@example.com", "to": [ANA, BEN, CAT]})
+    Delivery(store, EmailChannel("mail", config), RENDERER, clock, others=("ops", "mail")).send_due()
+
+
+def tell(store: Store, clock: SetClock) -> list[str]:
+    """What the other channel hears."""
+    ops = FakeChannel()
+    Delivery(store, ops, TitleRenderer(), clock).send_due()
+    return ops.words()
+
+
+def got(sink: MailSink) -> list[str]:
+    return [mail.recipient for mail in sink.mails]
+
+
+def ids(sink: MailSink) -> list[str]:
+    return [message_from_bytes(mail.raw, policy=policy.default)["Message-ID"] for mail in sink.mails]
+
+
+def test_only_who_was_put_off_is_tried_again_also_by_another_process(store: Store, sink: MailSink) -> None:
+    clock = SetClock()
+    put(store, "a", channel="mail")
+    sink.refuse(CAT, "451 4.7.1 greylisted")
+    for _ in range(3):
+        mail(store, sink, clock)
+        clock.at += MINUTE
+    sink.refuse(CAT, "")
+    mail(store, sink, clock)
+    assert got(sink) == [ANA, BEN, CAT]
+    assert sink.attempts == (ANA, BEN, CAT, CAT, CAT, CAT)
+    assert len(set(ids(sink))) == 1
+    assert [status for status, _, _ in outcomes(store, "mail")] == ["sent"]
+
+
+def test_who_is_put_off_holds_up_no_later_mail_and_hears_of_the_end(store: Store, sink: MailSink) -> None:
+    clock = SetClock()
+    put(store, "a", channel="mail")
+    sink.refuse(CAT, "452 4.2.2 mailbox full")
+    mail(store, sink, clock)
+    put(store, "b", channel="mail", at=clock.at)
+    end(store, 1, at=clock.at)
+    put(store, "over", alert_id=1, channel="mail", change=Change.RESOLVED, at=clock.at)
+    mail(store, sink, clock)
+    assert got(sink) == [ANA, BEN] * 3
+    sink.refuse(CAT, "")
+    clock.at += 5 * MINUTE
+    mail(store, sink, clock)
+    assert got(sink) == [ANA, BEN] * 3 + [CAT] * 3
+    assert len(set(ids(sink))) == 3
+
+
+def test_who_is_refused_for_good_is_left_out_shown_and_told_elsewhere_once(store: Store, sink: MailSink) -> None:
+    clock = SetClock()
+    sink.refuse(BEN, "550 5.1.1 no such mailbox")
+    for owner in ("a", "b"):
+        put(store, owner, channel="mail", at=clock.at)
+        mail(store, sink, clock)
+        clock.at += MINUTE
+    assert got(sink) == [ANA, CAT] * 2
+    assert sink.attempts == (ANA, BEN, CAT) * 2
+    with store.read() as work:
+        letters = [(row.channel, row.reason) for row in work.outbox.dead_letters()]
+    assert letters == [("mail", "refused for good: ben@example.com (550 5.1.1 no such mailbox)")] * 2
+    assert tell(store, clock) == ["mail does not reach ben@example.com; its other recipients get everything"]
+
+
+def test_who_is_put_off_for_more_than_a_day_is_given_up_alone(store: Store, sink: MailSink) -> None:
+    clock = SetClock()
+    put(store, "a", channel="mail")
+    sink.refuse(CAT, "452 4.2.2 mailbox full")
+    for _ in range(14):
+        mail(store, sink, clock)
+        clock.at += DAY / 12
+    ((status, tries, reason),) = outcomes(store, "mail")
+    assert (status, tries) == ("sent", 14)
+    assert "given up after 14 tries" in reason
+    assert got(sink) == [ANA, BEN]
+    assert tell(store, clock) == ["mail does not reach some of its recipients; its other recipients get everything"]
