@@ -11,6 +11,7 @@ from flowy_watch.channels.base import Act, Channel, Listener, Listens
 from flowy_watch.channels.email import EmailConfig
 from flowy_watch.clock import Clock, SystemClock
 from flowy_watch.core.edition import Edition
+from flowy_watch.core.hours import Hours
 from flowy_watch.core.period import Calendar, Span
 from flowy_watch.core.press import Press
 from flowy_watch.core.route import Telling
@@ -92,6 +93,11 @@ def telling_of(settings: Settings) -> Telling:
         routes=tuple(route.as_route() for route in settings.routes),
         owner_of=settings.owner_of,
         traits={name: CHANNELS[channel.kind].traits for name, channel in settings.channels.items()},
+        quiet_hours={
+            name: Hours.parse_daily(channel.quiet_hours)
+            for name, channel in settings.channels.items()
+            if channel.quiet_hours
+        },
     )
 
 

@@ -111,6 +111,12 @@ def _hours(text: str) -> str:
     return text
 
 
+def _quiet_hours(text: str) -> str:
+    if text:
+        Hours.parse_daily(text)
+    return text
+
+
 def _severity(value: object) -> Severity:
     if isinstance(value, Severity):
         return value
@@ -213,6 +219,8 @@ class ChannelSettings(_Section):
     """`[channels.<name>]`: the options beside `kind` are those of the kind."""
 
     kind: str
+    quiet_hours: Annotated[str, AfterValidator(_quiet_hours)] = ""
+    """`22:00-07:00 Europe/Madrid`, or with days in front: what is not critical waits. Empty: never."""
     config: BaseModel
 
 
@@ -558,7 +566,10 @@ def _channel(name: str, raw: object) -> ChannelSettings:
         _refuse(place, "must be a name of letters, digits, _ and -")
     options = _table(raw, place)
     kind = _kind(options, CHANNELS, place)
-    return ChannelSettings(kind=kind, config=_made(CHANNELS[kind].Config, options, place, beside=("kind",)))
+    quiet = options.pop("quiet_hours", "")
+    quiet = _made(Annotated[str, AfterValidator(_quiet_hours)], quiet, (*place, "quiet_hours"))  # type: ignore[arg-type]  # a type with a check
+    config = _made(CHANNELS[kind].Config, options, place, beside=("kind", "quiet_hours"))
+    return ChannelSettings(kind=kind, quiet_hours=quiet, config=config)
 
 
 def _detectors(raw: object) -> dict[str, DetectorSettings]:
@@ -828,11 +839,12 @@ new_keys = true                      # tell of keys that appear
 [detectors.blind]
 after_polls = 3                      # failed polls in a row before it is told
 
-# Where people are told.
+# Where people are told. Every kind has quiet_hours too: what is not critical waits for their end.
 # [channels.ops]
 # kind = "slack"
 # token_file = "/run/secrets/slack_token"       # a bot token, xoxb-…
 # channel = "C0123456789"
+# quiet_hours = "22:00-07:00 Europe/Madrid"     # or with days: "Sat-Sun 00:00-24:00 Europe/Madrid"
 # app_token_file = "/run/secrets/slack_app_token"    # buttons: an App-Level Token, xapp-…, with connections:write
 # allowed_users = ["U0123456789"]               # the member ids of those who may press them
 

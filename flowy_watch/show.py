@@ -227,6 +227,8 @@ def story_lines(work: Work, alert: Alert) -> list[dict[str, Any]]:
 
 def _notice(row: Any) -> str:
     about = f"notice of {row.change}"
+    if held := row.payload.get("held_why"):
+        about += f" held back ({held}),"
     if row.status == WITHHELD:
         return f"{about} withheld: {row.reason}"
     if row.status == SENT:
@@ -234,7 +236,8 @@ def _notice(row: Any) -> str:
         return f"{about} sent to {row.channel}{tries}" + (f"; {row.reason}" if row.reason else "")
     if row.status == DEAD:
         return f"{about} not delivered to {row.channel}: {row.reason}"
-    return f"{about} waits for {row.channel}, try {row.tries}" + (f": {row.reason}" if row.reason else "")
+    reason = "" if row.reason == held else row.reason
+    return f"{about} waits for {row.channel}, try {row.tries}" + (f": {reason}" if reason else "")
 
 
 class Tried(Protocol):

@@ -36,6 +36,8 @@ class Waiting:
     stands: bool = False
     """A message stands there that this one can change, or be a line of its thread."""
 
+    held: bool = False
+    """It waited for the end of quiet hours."""
     in_place: bool = False
     """It only changes or follows what stands there, and bothers nobody."""
 
@@ -78,16 +80,18 @@ def footless(waiting: Iterable[Waiting]) -> list[Waiting]:
     ]
 
 
-def most_alone(waiting: Sequence[Waiting]) -> int:
-    """How many news may be a message each, on a channel that can change its messages later.
+def most_alone(waiting: Sequence[Waiting], *, changes: bool) -> int:
+    """How many news may be a message each; `changes` where the channel can change its messages later.
 
-    A storm, which is more than a few of one poll, is told as a list; not so what came little by little or had to wait
-    for the end of an outage.
+    What quiet hours held back is one summary. A storm, which is more than a few of one poll, is told as a list; not so
+    what came little by little or had to wait for the end of an outage.
     """
     at_once = Counter(row.notification.created_at for row in waiting if row.notification.change.is_news)
+    if sum(row.held and row.notification.change.is_news for row in waiting) > 1:
+        return 1  # one summary of the quiet hours
     storm = max(at_once.values(), default=0) > MOST_ALONE
     outage = any(row.tries >= _OUTAGE for row in waiting)
-    return MOST_ALONE if storm and not outage else MOST_AFTER_OUTAGE
+    return MOST_AFTER_OUTAGE if changes and (outage or not storm) else MOST_ALONE
 
 
 def next_bundle(waiting: Sequence[Waiting], present: Mapping[int, Alert], *, most: int = MOST_ALONE) -> Bundle:

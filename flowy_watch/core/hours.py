@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -35,6 +35,26 @@ class Hours:
             raise ValueError("names no known time zone") from error
         start, end = _clock(match["start"]), _clock(match["end"])
         return cls(text.strip(), frozenset((first + n) % 7 for n in range(span)), start, end, zone)
+
+    @classmethod
+    def parse_daily(cls, text: str) -> "Hours":
+        """As `parse`, where days may be left out: then every day is meant."""
+        with_days = f"Mon-Sun {text.strip()}" if text.strip()[:1].isdigit() else text
+        try:
+            return cls.parse(with_days)
+        except ValueError as error:
+            words = str(error).replace("Mon-Fri 07:00-20:00", "22:00-07:00")
+            raise ValueError(words) from None
+
+    def until(self, at: datetime) -> datetime:
+        """When hours that cover `at` end; where one span follows upon another, when the last of them does."""
+        local = at.astimezone(self.zone)
+        for days in range(9):
+            day = local.date() + timedelta(days=days)
+            end = datetime.combine(day, self.end, self.zone).astimezone(UTC)
+            if end > at and not self.cover(end):
+                return end
+        return at + timedelta(days=7)  # hours without an end: what is held then is looked at once a week
 
     def cover(self, at: datetime) -> bool:
         local = at.astimezone(self.zone)

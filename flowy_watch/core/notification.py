@@ -42,6 +42,9 @@ class Notification:
     """Titles of other alerts of the same key that opened or grew in the same poll and are told with this one."""
     also_ids: tuple[int, ...] = ()
     """The numbers of those alerts."""
+    held_until: datetime | None = None
+    """Not before this: the channel's quiet hours."""
+    held_why: str = ""
     about: int = 0
     """The alert to whose story it belongs, in whose thread or conversation it is told; else 0."""
     target: str = ""

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from flowy_watch.core.alert import Alert
 from flowy_watch.core.finding import Finding, Severity
+from flowy_watch.core.hours import Hours
 from flowy_watch.core.pattern import matches
 
 Owners = Callable[[str, str], str]
@@ -62,6 +63,8 @@ class Telling:
     owner_of: Owners = lambda key_id, name: ""
     traits: Mapping[str, Traits] = field(default_factory=dict)
     """By channel."""
+    quiet_hours: Mapping[str, Hours] = field(default_factory=dict)
+    """When a channel is not to be bothered with what is not critical."""
 
     def traits_of(self, channel: str) -> Traits:
         return self.traits.get(channel, Traits())

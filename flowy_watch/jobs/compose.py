@@ -7,7 +7,7 @@ from typing import Protocol
 
 from flowy_watch.channels.base import Channel
 from flowy_watch.core.alert import Alert
-from flowy_watch.core.bundle import MOST_ALONE, Form, Waiting, at_present, footless, most_alone, next_bundle, overtaken
+from flowy_watch.core.bundle import Form, Waiting, at_present, footless, most_alone, next_bundle, overtaken
 from flowy_watch.core.message import Dialect
 from flowy_watch.core.notification import Manner, Notification
 from flowy_watch.jobs.undelivered import recounted
@@ -49,7 +49,7 @@ def claim(work: Work, channel: Channel, deals: Deals, *, now: datetime, until: d
 
 
 def _compose(work: Work, channel: Channel, deals: Deals, now: datetime) -> None:
-    waiting = work.outbox.loose(channel.name)
+    waiting = work.outbox.loose(channel.name, at=now)
     if not waiting:
         return
     waiting = [_as_channel_can(notice, channel) for notice in waiting]
@@ -60,7 +60,7 @@ def _compose(work: Work, channel: Channel, deals: Deals, now: datetime) -> None:
     if not waiting:
         return
     present = _present(work, [notice.notification for notice in waiting])
-    bundle = next_bundle(waiting, present, most=most_alone(waiting) if channel.traits.changes else MOST_ALONE)
+    bundle = next_bundle(waiting, present, most=most_alone(waiting, changes=channel.traits.changes))
     members = bundle.members
     if bundle.form is Form.ALONE:
         work.outbox.compose([Page(bundle.form, members)])

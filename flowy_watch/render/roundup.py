@@ -77,7 +77,8 @@ def _headline(ranked: Sequence[Notification], first: Notification, form: Form, p
     """Counts all of them and names the first of the page: on a lock screen every post says something else."""
     if form is Form.PASSED:
         many = f"{len(ranked)} alerts" if len(ranked) > 1 else "1 alert"
-        return f"{many} came and went while this channel could not be reached{place}"
+        held = all(each.held_until for each in ranked)
+        return f"{many} came and went {'in quiet hours' if held else 'while this channel could not be reached'}{place}"
     mood = mood_of(ranked[0])
     count = sum(mood_of(each) is mood for each in ranked)
     more = len(ranked) - count

@@ -91,12 +91,15 @@ class Outbox:
         return None if row is None else _due_at(row)
 
     def _first(self, channel: str) -> Row[Any] | None:
-        """What was composed comes first, page by page and its carrier before the rest; then the oldest."""
-        columns = (_outbox.c.due_at, _outbox.c.leased_until, _outbox.c.carrier)
-        order = (_outbox.c.page == 0, _outbox.c.page, _outbox.c.id != _outbox.c.carrier, _outbox.c.seq)
+        """What was composed comes first, page by page and its carrier before the rest; then what no quiet hours hold,
+        and the oldest."""
+        of = _outbox.c
+        columns = (of.due_at, of.leased_until, of.held_until, of.carrier)
+        held = (of.held_until.isnot(None), of.held_until)
+        order = (of.page == 0, of.page, of.id != of.carrier, *held, of.seq)
         waiting = select(*columns).where(_waiting(channel))
-        in_order = waiting.where(_outbox.c.settled.is_(None)).order_by(*order)
-        beside = waiting.where(_outbox.c.settled.isnot(None)).order_by(_outbox.c.due_at, _outbox.c.seq)
+        in_order = waiting.where(of.settled.is_(None)).order_by(*order)
+        beside = waiting.where(of.settled.isnot(None)).order_by(of.due_at, of.seq)
         rows = [self._connection.execute(query.limit(1)).first() for query in (in_order, beside)]
         return min((row for row in rows if row is not None), key=_due_at, default=None)
 
@@ -105,23 +108,29 @@ class Outbox:
         row = self._first(channel)
         return row is not None and bool(row.carrier)
 
-    def loose(self, channel: str) -> list[Waiting]:
-        """The notices of a channel that no message was made of yet, oldest first. Those nobody can read are buried."""
+    def loose(self, channel: str, *, at: datetime | None = None) -> list[Waiting]:
+        """The notices of a channel that no message was made of yet, oldest first. Those nobody can read are buried.
+
+        What quiet hours hold at `at` is left out, except of alerts of which there is news that they do not hold.
+        """
         told = self._told(channel)
+        columns = (_outbox.c.id, _outbox.c.alert_id, _outbox.c.change, _outbox.c.tries, _outbox.c.held_until)
         rows = self._connection.execute(
-            select(_outbox.c.id, _outbox.c.alert_id, _outbox.c.tries, _outbox.c.payload)
+            select(*columns, _outbox.c.payload)
             .where(_waiting(channel), _outbox.c.carrier == "")
             .order_by(_outbox.c.seq)
         ).all()
+        broken = {row.alert_id for row in rows if row.held_until is None and row.change in _NEWS}
         found = []
         for row in rows:
+            if at and row.held_until and row.held_until > at and row.alert_id not in broken:
+                continue
             if notification := self._read(row):
-                heard = row.alert_id in told
-                stands = bool(self._remote_id(told, notification))
-                found.append(Waiting(row.id, notification, heard=heard, tries=row.tries, stands=stands))
+                known = {"heard": row.alert_id in told, "stands": bool(self._remote_id(told, notification))}
+                found.append(Waiting(row.id, notification, tries=row.tries, held=bool(row.held_until), **known))
         return found
 
-    def _read(self, row: Row[Any]) -> Notification | None:
+    def _read(self, row: Any) -> Notification | None:
         try:
             return load_notification(row.payload)
         except ValueError:
@@ -327,7 +336,7 @@ class Outbox:
             of.channel,
             func.max(of.created_at),
             func.max(case((reached, 1), else_=0)),
-            func.max(case((or_(of.remote_id != "", of.status == WAITING), 1), else_=0)),
+            func.max(case((or_(of.remote_id != "", and_(of.status == WAITING, of.held_until.is_(None))), 1), else_=0)),
         )
         news = and_(of.change.in_(_NEWS), of.channel != "", or_(reached, of.status == DEAD))
         for start in range(0, len(numbers), _AT_ONCE):
@@ -374,8 +383,7 @@ class Outbox:
 
 
 def _due_at(row: Row[Any]) -> datetime:
-    due_at: datetime = max(row.due_at, row.leased_until or row.due_at)
-    return due_at
+    return max(at for at in (row.due_at, row.leased_until, row.held_until) if at)
 
 
 def _waiting(channel: str) -> Any:
@@ -404,6 +412,7 @@ def _row(notification: Notification) -> dict[str, Any]:
         "due_at": notification.created_at,
         "tries": 0,
         "remote_id": "",
-        "reason": notification.withheld,
+        "reason": notification.withheld or notification.held_why,
+        "held_until": notification.held_until,
         "payload": dump_notification(notification),
     }

@@ -218,6 +218,8 @@ class OutboxRow(SQLModel, table=True):
     sent_at: datetime | None = None
     remote_id: str = Field(default="", sa_type=Text)
     reason: str = Field(default="", sa_type=Text)
+    held_until: datetime | None = None
+    """The end of the channel's quiet hours, when it is not to be sent before it."""
     carrier: str = Field(default="", sa_column=Column(Text, server_default="", nullable=False))
     """Empty while it is open in which message this notice will travel."""
     page: int = Field(default=0, sa_column_kwargs={"server_default": "0"})

@@ -134,5 +134,17 @@ def test_a_storm_is_a_list_and_what_came_little_by_little_or_waited_for_the_end_
         replace(row, notification=replace(row.notification, created_at=NOON + number * MINUTE))
         for number, row in enumerate(rows)
     ]
-    assert most_alone(rows) == most_alone([replace(rows[0], tries=1), *rows[1:]]) == MOST_ALONE
-    assert most_alone(polls) == most_alone([replace(rows[0], tries=3), *rows[1:]]) == MOST_AFTER_OUTAGE
+    assert (
+        most_alone(rows, changes=True) == most_alone([replace(rows[0], tries=1), *rows[1:]], changes=True) == MOST_ALONE
+    )
+    assert (
+        most_alone(polls, changes=True)
+        == most_alone([replace(rows[0], tries=3), *rows[1:]], changes=True)
+        == MOST_AFTER_OUTAGE
+    )
+
+
+def test_what_quiet_hours_held_back_is_one_summary_on_every_channel() -> None:
+    rows = [waiting("n1", A, held=True), waiting("n2", B, held=True)]
+    assert {most_alone(rows, changes=changes) for changes in (True, False)} == {1}
+    assert most_alone(rows[:1], changes=False) == MOST_ALONE

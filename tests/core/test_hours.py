@@ -92,3 +92,26 @@ def test_the_zone_is_utc_when_none_is_named() -> None:
 def test_an_error_names_the_part_that_is_wrong(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Hours.parse(text)
+
+
+def test_daily_hours_may_leave_out_the_days() -> None:
+    hours = Hours.parse_daily("22:00-07:00 Europe/Madrid")
+    assert [hours.cover(on(2, clock)) for clock in ("20:59", "21:00", "05:59", "06:00")] == [False, True, True, False]
+    assert Hours.parse_daily("Sat 00:00-24:00").days == {5}
+    with pytest.raises(ValueError, match="22:00-07:00 Europe/Madrid"):
+        Hours.parse_daily("at night")
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "end"),
+    [
+        ("22:00-07:00 Europe/Madrid", on(2, "21:30"), on(3, "06:00")),
+        ("22:00-07:00 Europe/Madrid", on(3, "05:59"), on(3, "06:00")),
+        ("Sat-Sun 00:00-24:00", on(7, "09:00"), on(9, "00:00")),
+        ("Fri 18:00-24:00", on(6, "23:00"), on(7, "00:00")),
+        ("00:00-24:00", on(2, "12:00"), on(9, "12:00")),
+        ("22:00-07:00 Europe/Madrid", on(28, "23:00"), on(29, "05:00")),  # the clock is put forward in that night
+    ],
+)
+def test_hours_know_when_they_end(text: str, at: datetime, end: datetime) -> None:
+    assert Hours.parse_daily(text).until(at) == end

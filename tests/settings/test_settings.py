@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from flowy_watch.app import telling_of
 from flowy_watch.channels import CHANNELS
 from flowy_watch.core.finding import Severity
 from flowy_watch.core.hours import Hours
@@ -211,6 +212,12 @@ def test_text_after_a_value_does_not_slip_in_as_another_option() -> None:
         (TO + "escalate_to = ['ops']", "routes[0].escalate_after is missing beside escalate_to"),
         (TO + "escalate_after = '5m'", "routes[0].escalate_to is missing beside escalate_after"),
         (TO + "escalate_to = ['ops']\nescalate_after = '0s'", "routes[0].escalate_after must be greater than"),
+        (SLACK + "quiet_hours = 'at night'", "channels.ops.quiet_hours must look like"),
+        (SLACK + "quiet_hours = '22:00-07:00 Mars/Base'", "channels.ops.quiet_hours names no known time zone"),
+        (
+            SLACK + "quite_hours = '22:00-07:00'",
+            "channels.ops.quite_hours is no option; did you mean channels.ops.quiet_hours?",
+        ),
         (TO + "repeat = '30s'", "routes[0].repeat must be greater than or equal to 1 minute"),
         (TO + "repaet = '4h'", "routes[0].repaet is no option; did you mean routes[0].repeat?"),
         ("[[routes]]\nchannels = []", "routes[0].channels must not be empty"),
@@ -360,6 +367,14 @@ def test_a_route_says_which_alerts_it_takes() -> None:
     assert route.as_route() == Route(
         ("ops",), frozenset({Severity.WARNING, Severity.CRITICAL}), frozenset({"cap"}), ("prod-*",)
     )
+
+
+def test_every_kind_of_channel_has_quiet_hours() -> None:
+    hours = 'quiet_hours = "22:00-07:00 Europe/Madrid"\n'
+    found = settings(SLACK + hours + MAIL + hours)
+    assert {channel.quiet_hours for channel in found.channels.values()} == {"22:00-07:00 Europe/Madrid"}
+    assert telling_of(found).quiet_hours.keys() == {"ops", "mail"}
+    assert telling_of(settings(SLACK)).quiet_hours == {}
 
 
 def test_a_route_says_who_is_told_again_and_to_whom_an_alert_is_handed_on() -> None:
