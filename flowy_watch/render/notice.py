@@ -292,7 +292,8 @@ def taken_on(notification: Notification, when: When) -> Part:
         )
     who = bold(shorten(visible(alert.acknowledged_by))) if alert.acknowledged_by else "Somebody"
     if notification.change is Change.STOP_REPORTED and alert.stop:
-        return Part(Role.VERDICT, stop_lines(alert.stop, when))
+        key = line("Key ", bold(name_of(alert.finding)), tail_of(alert.finding))
+        return Part(Role.VERDICT, (key, *stop_lines(alert.stop, when)))
     said = " expects this" if notification.change is Change.EXPECTED else " looks after this"
     until = alert.acknowledged_until
     lines = [line(who, said, " until " if until else "", bold(when(until)) if until else "", ".")]

@@ -128,8 +128,10 @@ class Renderer:
         elif notification.change is Change.STOPPED:
             parts = (stopped(notification, when), *after_stop(alert, self._reader))
         elif notification.change.takes_on:
-            parts = (taken_on(notification, when), *_spent(alert, when), *stop_of(alert, self._reader))
-            verbs = tuple(verb for verb in verbs_for(alert) if verb is Verb.STOP)
+            said = notification.change is Change.STOP_REPORTED
+            way = () if said else stop_of(alert, self._reader)  # whoever revoked it needs no way to do so
+            parts = (taken_on(notification, when), *_spent(alert, when), *way)
+            verbs = () if said else tuple(verb for verb in verbs_for(alert) if verb is Verb.STOP)
         else:
             parts = (verdict(notification, when), *_spent(alert, when), *steps(alert, self._reader, when))
             verbs = verbs_for(alert)
