@@ -383,7 +383,8 @@ class Outbox:
 
 
 def _due_at(row: Row[Any]) -> datetime:
-    return max(at for at in (row.due_at, row.leased_until, row.held_until) if at)
+    due_at: datetime = max(at for at in (row.due_at, row.leased_until, row.held_until) if at)
+    return due_at
 
 
 def _waiting(channel: str) -> Any:
