@@ -79,6 +79,10 @@ class _Screen:
 
     def slack(self, post: Post) -> None:
         text = Text(post.text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+        if post.updates or post.thread_ts:  # rings nowhere: a message brought up to date, or a line in its thread
+            with self._lock:
+                self._console.print(Text("  slack, quietly  ").append_text(text), style="dim")
+            return
         with self._lock:
             self._console.print(Panel(text, title=f"Slack  {self._clock.now():%H:%M} UTC", title_align="left"))
 

@@ -51,7 +51,7 @@ HISTORY = {"channels:history", "groups:history"}
 HALF_DONE = {"internal_error", "fatal_error"}  # Slack: "some aspect of the operation may have succeeded"
 CANNOT_UPDATE = {"message_not_found", "edit_window_closed", "cant_update_message"}
 MOST_PAGES = 10
-CLOCKS_APART = timedelta(minutes=10)  # Slack's clock dates the messages, ours says since when to look
+CLOCKS_APART = timedelta(hours=3)  # Slack's clock dates the messages, ours says since when to look, and may be wrong
 
 
 def _with_slash(url: str) -> str:
