@@ -10,6 +10,9 @@ from flowy_watch.core.words import span_words
 _ANEW = {
     Change.ESCALATED: "It grew worse, and is told anew further down.",
     Change.REPEATED: "It is told again further down.",
+    Change.REOPENED: "It is back, and told anew further down.",
+    Change.STOP_FAILED: "Its revoke did not hold: see further down.",
+    Change.STOPPED: "Its key is reported as revoked and is quiet: see further down.",
 }
 
 
@@ -47,6 +50,10 @@ def _line(told: Notification) -> str:
         Change.EXPECTED: f"marked as expected{by}{until}{why}",
         Change.SILENCED: told.note or "silenced",
         Change.STOPPED: told.note or "stopped",
+        Change.STOP_REPORTED: f"reported as revoked{by}{why}",
+        Change.STOP_FAILED: f"its revoke did not hold{why}",
+        Change.REOPENED: f"came back: {title}",
+        Change.FLAPPING: f"comes and goes{why}",
         Change.DISMISSED: f"called no anomaly{why}",
     }
     return lines.get(change, f"{change.value.replace('_', ' ')}{why}")

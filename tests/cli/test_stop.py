@@ -19,7 +19,7 @@ def test_a_reported_revoke_is_confirmed_on_slack_within_two_polls(rig: Rig) -> N
     rig.flowy.keys["prod-render"].status = "revoked"
     rig.good("poll")
     rig.good("poll")
-    assert "Stopped: prod-render is quiet since" in rig.told()[-1]
+    assert any("Stopped: prod-render is quiet since" in told for told in rig.told())
     fields = rig.good("why", alert, "--json").json
     assert (fields["status"], fields["stop"]["reported_by"], fields["stop"]["used_at"]) == ("acknowledged", "ana", None)
     story = rig.good("why", alert).out
@@ -33,7 +33,7 @@ def test_use_after_the_report_comes_back_as_critical(rig: Rig) -> None:
     rig.good("ack", alert, "--revoked", "--by", "ana")
     rig.flowy.keys["prod-render"].lastUsedAt = instant(now() + timedelta(seconds=1))  # told in whole seconds
     rig.good("poll")
-    assert "CRITICAL: prod-render was used after ana reported it revoked" in rig.told()[-1]
+    assert any("CRITICAL: prod-render was used after ana reported it revoked" in told for told in rig.told())
     assert "the wrong key, or the revoke did not hold" in rig.good("why", alert).out
 
 
