@@ -122,12 +122,22 @@ class Chromium:
             Event().wait(0.03)
 
     def press(self, selector: str) -> None:
-        """A real click in the middle of what the selector finds, then wait for a page that it leads to."""
-        self.js(f"document.querySelector({json.dumps(selector)}).scrollIntoView({{block: 'center'}})")
-        box = self.js(
-            f"(() => {{ const b = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
+        """A real click in the middle of what the selector finds, once the page is whole and that stands still."""
+        found = f"document.querySelector({json.dumps(selector)})"
+        self.until(lambda: self.js(f"document.readyState === 'complete' && !!{found}"), selector)
+        self.js(f"{found}.scrollIntoView({{block: 'center'}})")
+        middle = (
+            f"(() => {{ const b = {found}.getBoundingClientRect();"
             " return [b.left + b.width / 2, b.top + b.height / 2] })()"
         )
+        seen: list[Any] = []
+
+        def still() -> bool:
+            seen.append(self.js(middle))
+            return seen[-3:] == [seen[-1]] * 3
+
+        self.until(still, selector)
+        box = seen[-1]
         assert box, selector
         self.mouse("mousePressed", *box)
         self.mouse("mouseReleased", *box)
