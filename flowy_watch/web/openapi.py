@@ -1,4 +1,7 @@
-"""The API in OpenAPI 3.1, by hand: what is promised to programs. A test holds it against the routes and the answers."""
+"""The API in OpenAPI 3.1, by hand: what is promised to programs. A test holds it against the routes and the answers.
+
+Longer than most files: it is one document, and is read from top to bottom.
+"""
 
 from typing import Any
 
