@@ -1,0 +1,299 @@
+"""Every option with its default and unit. Nothing here reads a file or the environment.
+
+Longer than most: one class per section, and one place where each option is declared.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import time as clock_time
+from datetime import timedelta
+from functools import cached_property, lru_cache
+from ipaddress import ip_address
+from typing import Annotated, Literal
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from flowy_watch.channels.email import MailAddress
+from flowy_watch.core.finding import Severity
+from flowy_watch.core.hours import Hours
+from flowy_watch.core.pattern import matches
+from flowy_watch.core.period import WEEKDAYS
+from flowy_watch.core.route import Route
+from flowy_watch.detectors import KeyRules
+from flowy_watch.settings import checks
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class WorkspaceSettings(_Section):
+    """`[workspace]`: what people are shown, and how often for nothing."""
+
+    name: str = ""
+    """Empty: the name the source tells, if it tells one."""
+    api_keys_url: Annotated[str, checks.if_set(checks.web_address)] = ""
+    """The page where a person revokes a key; linked from every alert."""
+    timezone: Annotated[str, AfterValidator(checks.zone)] = "UTC"
+    """In which people read times. Credits are counted by the UTC day whatever this says."""
+    false_alarms_per_month: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 4.0
+    """How many alerts about odd spend (`spike`, `ramp`) are accepted on ordinary days, over all keys together."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class StoreSettings(_Section):
+    """`[store]`"""
+
+    url: Annotated[SecretStr, Field(min_length=1)] = SecretStr("sqlite:///flowy-watch.db")
+    """`sqlite:///file.db` or `postgresql+psycopg://user:password@host/name`; a secret, for the password in it."""
+    retain: Annotated[timedelta, Field(ge=timedelta(days=1))] = timedelta(days=35)
+    """How long single snapshots are kept. Daily figures and alerts are kept for good."""
+
+
+class PollSettings(_Section):
+    """`[poll]`"""
+
+    every: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(minutes=5)
+
+
+class HeartbeatSettings(_Section):
+    """`[heartbeat]`: a sign of life for a watch on the watcher, such as healthchecks."""
+
+    url: Annotated[SecretStr, AfterValidator(checks.secret_address)] | None = None
+    """Fetched after finished polls; a secret, for whoever knows it can pretend that all is well. None: no pings."""
+    every: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(days=1))] = timedelta(minutes=5)
+    """At most this often; never more often than polls finish."""
+
+
+class SourceSettings(_Section):
+    """`[source]`: where usage is read; the options beside `kind` are those of the kind."""
+
+    kind: str = "api"
+    config: BaseModel
+
+
+class KeySettings(_Section):
+    """`[keys."pattern"]`: what is known of the keys whose name or id matches, `*` standing for anything."""
+
+    owner: str = ""
+    hours: Annotated[str, AfterValidator(checks.hours)] = ""
+    """When the key is expected to be used, as `Mon-Fri 07:00-20:00 Europe/Madrid`. Empty: at any time."""
+    dormant_after: Annotated[timedelta, Field(gt=timedelta(0))] | None = None
+    """A key unused for this long is dormant: any use of it is told. Learned from its own rests when not set."""
+    sensitivity: Annotated[float, Field(ge=0.001, le=1000, allow_inf_nan=False)] = 1.0
+    """How many times the usual share of false alarms is accepted from this key."""
+
+
+class DetectorSettings(_Section):
+    """`[detectors.<name>]`: the options beside `enabled` are those of the detector."""
+
+    enabled: bool = True
+    config: object
+    """An instance of the detector's own `Config`."""
+
+
+class ChannelSettings(_Section):
+    """`[channels.<name>]`: the options beside `kind` are those of the kind."""
+
+    kind: str
+    quiet_hours: Annotated[str, AfterValidator(checks.quiet_hours)] = ""
+    """`22:00-07:00 Europe/Madrid`, or with days in front: what is not critical waits. Empty: never."""
+    config: BaseModel
+
+
+class RouteSettings(_Section):
+    """`[[routes]]`: which alerts go to which channels; an empty selector selects everything."""
+
+    severities: tuple[Annotated[Severity, BeforeValidator(checks.severity)], ...] = ()
+    kinds: tuple[str, ...] = ()
+    """Names of detectors."""
+    keys: tuple[str, ...] = ()
+    """Patterns of names or ids."""
+    owners: tuple[str, ...] = ()
+    """Patterns of what stands as `owner` in `[keys]`; what nobody owns is taken by `*` alone."""
+    channels: Annotated[tuple[str, ...], Field(min_length=1)]
+    repeat: Annotated[timedelta, Field(ge=timedelta(minutes=1))] | None = None
+    """How often an open alert is told again until somebody acknowledges it. None: it is told once."""
+    escalate_after: Annotated[timedelta, Field(gt=timedelta(0))] | None = None
+    """How long a critical alert may stay unacknowledged before `escalate_to` hears of it, once."""
+    escalate_to: tuple[str, ...] = ()
+
+    def as_route(self) -> Route:
+        return Route(
+            self.channels,
+            frozenset(self.severities),
+            frozenset(self.kinds),
+            self.keys,
+            self.owners,
+            self.repeat,
+            self.escalate_after,
+            self.escalate_to,
+        )
+
+
+class EditionSettings(_Section):
+    """`[[digest.editions]]`: one owner's keys alone, and their share of the whole."""
+
+    owner: Annotated[str, Field(min_length=1)]
+    channels: Annotated[tuple[str, ...], Field(min_length=1)]
+    recipients: tuple[MailAddress, ...] = ()
+    """Instead of the channel's own, on channels of kind `email`."""
+
+
+class DigestSettings(_Section):
+    """`[digest]`: the finished week in numbers. Without channels none is sent."""
+
+    weekday: Annotated[Weekday, BeforeValidator(checks.lower)] = "monday"
+    time: Annotated[clock_time, AfterValidator(checks.time_of_day)] = clock_time(9)
+    timezone: Annotated[str, checks.if_set(checks.zone)] = ""
+    """Empty: that of the workspace."""
+    channels: tuple[str, ...] = ()
+    recipients: tuple[MailAddress, ...] = ()
+    """Instead of the channel's own, on channels of kind `email`."""
+    monthly: bool = True
+    """On the first day of a month, at the same time, also the finished month."""
+    empty: Literal["line", "none"] = "line"
+    """When nothing was spent and nothing happened: one line, or no message."""
+    editions: tuple[EditionSettings, ...] = ()
+
+    @property
+    def audiences(self) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
+        """Owner (empty for the whole workspace), channels, and recipients of each edition."""
+        whole = ("", self.channels, self.recipients)
+        return (whole, *((one.owner, one.channels, one.recipients) for one in self.editions))
+
+    @property
+    def calendar(self) -> tuple[int, clock_time]:
+        """Weekday, 0 being Monday, and the time of day."""
+        return WEEKDAYS.index(self.weekday), self.time
+
+
+class WebSettings(_Section):
+    """`[web]`: the dashboard, the JSON API and `/metrics`."""
+
+    enabled: bool = True
+    listen: Annotated[str, AfterValidator(checks.listen_address)] = "127.0.0.1:8420"
+    url: Annotated[str, checks.if_set(checks.web_address)] = ""
+    """What people write into their browser, where that is not `listen`: behind a proxy. Decides on secure cookies."""
+    token: Annotated[SecretStr, Field(min_length=1)] | None = None
+    """Of operators, who may act."""
+    viewer_token: Annotated[SecretStr, Field(min_length=1)] | None = None
+    """Of those who may only read."""
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "WebSettings":
+        token, viewer = self.token, self.viewer_token
+        if self.enabled and not self.loopback and token is None:
+            raise ValueError(
+                "must have a token to listen elsewhere than on loopback: set web.token_file, or web.listen to 127.0.0.1"
+            )
+        if token and viewer and token.get_secret_value() == viewer.get_secret_value():
+            raise ValueError("must have two different tokens: web.token may act, web.viewer_token may not")
+        return self
+
+    @property
+    def loopback(self) -> bool:
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def host(self) -> str:
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+    @property
+    def public_url(self) -> str:
+        """Where people find the dashboard, without a slash at its end."""
+        everywhere = self.host in ("0.0.0.0", "::")  # noqa: S104  # compared, not listened on
+        return self.url.rstrip("/") or (f"http://127.0.0.1:{self.port}" if everywhere else f"http://{self.listen}")
+
+
+class LogSettings(_Section):
+    """`[log]`: written to standard error."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(checks.lower)] = "info"
+    format: Annotated[Literal["auto", "json", "console"], BeforeValidator(checks.lower)] = "auto"
+    """`auto`: for people on a terminal, JSON lines elsewhere."""
+
+
+class Settings(_Section):
+    """The whole configuration, checked. Made by `load`."""
+
+    workspace: WorkspaceSettings
+    store: StoreSettings
+    poll: PollSettings
+    heartbeat: HeartbeatSettings
+    source: SourceSettings
+    keys: dict[str, KeySettings]
+    """By pattern, in the order of the file."""
+    detectors: dict[str, DetectorSettings]
+    """Every detector there is, by name."""
+    channels: dict[str, ChannelSettings]
+    routes: tuple[RouteSettings, ...]
+    """As configured, or when none is: one that takes every alert to every channel."""
+    digest: DigestSettings
+    web: WebSettings
+    log: LogSettings
+
+    @property
+    def digest_zone(self) -> ZoneInfo:
+        return ZoneInfo(self.digest.timezone or self.workspace.timezone)
+
+    def rules_of(self, key_id: str, name: str) -> KeyRules:
+        """Each option from the first pattern in the file that matches the key and sets that option. Remembered."""
+        return self._rules(key_id, name)
+
+    def owner_of(self, key_id: str, name: str) -> str:
+        """Empty when nobody is named, and for what is about no key."""
+        return self._rules(key_id, name).owner
+
+    @cached_property
+    def _rules(self) -> Callable[[str, str], KeyRules]:
+        return lru_cache(maxsize=65_536)(self._find_rules)
+
+    def _find_rules(self, key_id: str, name: str) -> KeyRules:
+        found: dict[str, object] = {}
+        for pattern, rule in self.keys.items():
+            if key_id and matches(pattern, name, key_id):
+                found = {option: getattr(rule, option) for option in rule.model_fields_set} | found
+        rule = KeySettings.model_validate(found)
+        hours = Hours.parse(rule.hours) if rule.hours else None
+        return KeyRules(rule.owner, hours, rule.dormant_after, rule.sensitivity)
+
+    def secrets(self) -> frozenset[str]:
+        """Every configured secret value, for hiding it wherever it turns up."""
+        found = {
+            s for section in Settings.model_fields if section != "store" for s in _secrets_in(getattr(self, section))
+        }
+        url = self.store.url.get_secret_value()
+        # As SQLAlchemy reads them. An address without a password is worth reading in a log.
+        passwords = re.findall(r"(?<=://)[^:/@]*:([^@]*)@", url) + re.findall(r"[?&]password=([^&]*)", url)
+        if passwords:
+            found |= {url, *passwords, *map(unquote, passwords)}
+        return frozenset(found - {""})
+
+
+def _secrets_in(value: object) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secrets_in(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _secrets_in(part)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for part in value:
+            yield from _secrets_in(part)
