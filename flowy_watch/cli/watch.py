@@ -1,0 +1,135 @@
+"""The commands that watch: the daemon, one poll, the way to its dashboard; and the simulated Flowy."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowy_watch.cli.common import By, Json, app, fail, me_or, now_utc, say, settings_of, usage
+from flowy_watch.errors import FlowyWatchError
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    no_web: Annotated[bool, typer.Option("--no-web", help="Without the dashboard.")] = False,
+) -> None:
+    """Watch until told to stop (SIGTERM); SIGHUP reads the configuration again."""
+    import structlog
+
+    from flowy_watch.app import App, build_app
+    from flowy_watch.daemon import Daemon
+    from flowy_watch.notify_socket import NotifySocket
+
+    settings = settings_of(context, quiet=False)
+    built = build_app(settings)
+
+    def reload() -> App | None:
+        log = structlog.get_logger()
+        try:
+            fresh = settings_of(context, quiet=False)
+            if fresh.store.url != settings.store.url:
+                log.error("reload.refused", reason="store.url changed: restart instead")
+                return None
+            again = build_app(fresh)
+        except FlowyWatchError as error:
+            log.error("reload.refused", reason=str(error))
+            return None
+        log.info("reload.done")
+        return again
+
+    if no_web:
+        daemon = Daemon(built)
+    else:
+        from flowy_watch.web import beside
+
+        daemon = Daemon(built, beside=beside)
+    with built.store.database.watching():
+        daemon.run(NotifySocket(), reload=reload)
+
+
+@app.command("open")
+def open_(
+    context: typer.Context,
+    viewer: Annotated[bool, typer.Option("--viewer", help="A link that may look and not act.")] = False,
+    by: By = "",
+    json: Json = False,
+) -> None:
+    """Print a link that signs in to the dashboard once, within ten minutes."""
+    from flowy_watch.app import open_store
+    from flowy_watch.show import as_json
+    from flowy_watch.web.identity import LINK_LIVES, make_link
+    from flowy_watch.web.visit import Role
+
+    settings, now = settings_of(context), now_utc()
+    if not settings.web.enabled:
+        raise fail("the dashboard is switched off; set web.enabled = true and restart flowy-watch run")
+    store = open_store(settings)
+    try:
+        code = make_link(store, role=Role.VIEWER if viewer else Role.OPERATOR, by=me_or(by), now=now)
+    finally:
+        store.close()
+    url = f"{settings.web.public_url}/login/{code}"
+    say(as_json({"url": url, "expires_at": now + LINK_LIVES}) if json else url)
+
+
+@app.command()
+def poll(context: typer.Context, json: Json = False) -> None:
+    """Do one poll, then deliver what is due."""
+    from flowy_watch.app import build_app
+    from flowy_watch.show import alert_fields, as_json
+
+    with build_app(settings_of(context)) as built:
+        polled = built.poll.run(now_utc())
+        built.postman.deliver_due(within=timedelta(seconds=60))
+        if built.digest.run(now_utc()):  # after the alerts: nothing about it may hold them up
+            built.postman.deliver_due(within=timedelta(seconds=60))
+    changes = [{"change": t.change.value, **alert_fields(t.alert)} for t in polled.transitions]
+    if json:
+        fields = {"outcome": polled.outcome, "reason": polled.reason, "keys": polled.keys, "skipped": polled.skipped}
+        say(as_json(fields | {"transitions": changes}))
+    elif polled.outcome == "failed":
+        raise fail(f"poll failed: {polled.reason}")
+    else:
+        note = f" ({polled.reason})" if polled.reason else ""
+        say(f"Poll {polled.outcome}{note}: {polled.keys} keys, {polled.skipped} skipped, {len(changes)} changes")
+        for entry in changes:
+            say(f"  {entry['change']} {entry['id']}: {entry['title']}")
+    if polled.outcome == "failed":
+        raise typer.Exit(1)
+
+
+@app.command()
+def simulate(
+    scenario: Annotated[str, typer.Option("--scenario", help="What happens; see --list.")] = "ordinary",
+    port: Annotated[int, typer.Option("--port", help="0 takes a free one.", min=0, max=65535)] = 8421,
+    speed: Annotated[float, typer.Option("--speed", help="Simulated seconds per second.", min=0.01)] = 1.0,
+    keys: Annotated[int | None, typer.Option("--keys", help="How many keys instead of the named ones.")] = None,
+    history: Annotated[Path | None, typer.Option("--history", help="Write 45 days of snapshots there first.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
+) -> None:
+    """Serve a local Flowy: the documented API and the assumed usage contract."""
+    from flowy_watch.demo import serve_simulator
+    from flowy_watch.simulator import SCENARIOS
+
+    if list_:
+        for name, found in SCENARIOS.items():
+            say(f"{name}: {found.story}")
+        return
+    if scenario not in SCENARIOS:
+        raise usage(f"--scenario must be one of {', '.join(SCENARIOS)}")
+    serve_simulator(scenario, port=port, speed=speed, keys=keys, history=history, say=say)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End by itself; 0 if just the expected alerts came.")] = False,
+    inbox: Annotated[Path, typer.Option("--inbox", help="Where messages are kept.")] = Path("inbox"),
+) -> None:
+    """Show the whole product on a simulated day: real HTTP, SQLite and SMTP, all on this machine."""
+    from flowy_watch.demo import run_demo
+
+    if not run_demo(inbox, once=once, environ=os.environ):
+        raise typer.Exit(1)
