@@ -136,7 +136,7 @@ def expect(
     by: By = "",
     json: Json = False,
 ) -> None:
-    """Say that a key's unusual use is wanted, until then: no spike, ramp or last_used alert about it."""
+    """Say that a key's unusual use is wanted, until then: no alert that its use is odd or new."""
     from flowy_watch import actions
     from flowy_watch.app import open_store, telling_of
     from flowy_watch.core.silence import limit

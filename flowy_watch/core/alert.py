@@ -102,6 +102,8 @@ LIVES: dict[str, Life] = {
     "spike": Life(quiet_for=timedelta(hours=6), flaps=False),
     "ramp": Life(quiet_for=timedelta(hours=24), flaps=False),
     "last_used": Life(quiet_for=timedelta(hours=1), needs_person=True, flaps=False),
+    "new_origin": Life(quiet_for=timedelta(hours=1), needs_person=True, flaps=False),
+    "new_app": Life(quiet_for=timedelta(hours=1), needs_person=True, flaps=False),
     "balance": Life(quiet_for=timedelta(minutes=30)),
     "unattributed": Life(quiet_for=timedelta(hours=2)),
     "safeguard": Life(quiet_for=timedelta(hours=24), ending=Ending.NONE, flaps=False),

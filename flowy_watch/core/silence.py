@@ -9,7 +9,7 @@ from flowy_watch.core.pattern import matches
 from flowy_watch.core.usage import Microcredits
 from flowy_watch.core.words import credit_words
 
-EXPECTABLE = frozenset({"spike", "ramp", "last_used"})
+EXPECTABLE = frozenset({"spike", "ramp", "last_used", "new_origin", "new_app"})
 """Kinds that say "this is not usual": what somebody can know better. A cap or a balance runs out all the same."""
 
 

@@ -8,6 +8,8 @@ from flowy_watch.detectors.base import Detector, KeyRules, View
 from flowy_watch.detectors.blind import BlindDetector
 from flowy_watch.detectors.cap import CapDetector
 from flowy_watch.detectors.last_used import LastUsedDetector
+from flowy_watch.detectors.new_app import NewAppDetector
+from flowy_watch.detectors.new_origin import NewOriginDetector
 from flowy_watch.detectors.ramp import RampDetector
 from flowy_watch.detectors.safeguard import SafeguardDetector
 from flowy_watch.detectors.spike import SpikeDetector
@@ -18,6 +20,8 @@ DETECTORS: dict[str, Callable[[Any], Detector]] = {
     "spike": SpikeDetector,
     "ramp": RampDetector,
     "last_used": LastUsedDetector,
+    "new_origin": NewOriginDetector,
+    "new_app": NewAppDetector,
     "balance": BalanceDetector,
     "unattributed": UnattributedDetector,
     "safeguard": SafeguardDetector,

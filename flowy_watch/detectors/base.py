@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.history import History
 from flowy_watch.core.hours import Hours
+from flowy_watch.core.sighting import YOUNG, Sightings
 from flowy_watch.core.stakes import stakes_of
 from flowy_watch.core.surprise import ODD_HOURS, ODD_SPEND, SPENT, Verdict
 from flowy_watch.core.usage import CREDIT
@@ -45,6 +46,8 @@ class View:
 
     dismissed: Mapping[str, int] = field(default_factory=dict)
     """By key id: how many of its alerts were lately called no anomaly; each halves its share of false alarms."""
+    sightings: Mapping[str, Sightings] = field(default_factory=dict)
+    """By key id: from where and for what a key was used, where a source sees that."""
 
     def threshold(self, history: History) -> float:
         """The surprise (see `core.surprise`) from which this key's spend is told."""
@@ -52,6 +55,11 @@ class View:
         sensitivity = self.rules_of(latest.key_id, latest.name).sensitivity
         sensitivity /= 2.0 ** min(self.dismissed.get(latest.key_id, 0), 10)
         return self.workspace.calibration.threshold(self.false_alarms_per_month * sensitivity)
+
+    def seen_before(self, history: History) -> datetime:
+        """What was first seen until then is old: some hours ago, or at the poll before if that was still earlier."""
+        before, young = history.previous, self.now - YOUNG
+        return young if before is None else min(before.taken_at, young)
 
 
 class Detector(Protocol):

@@ -43,7 +43,7 @@ deadline = "60s"                     # a whole poll with its retries
 # dormant_after = "30d"                         # unused for so long, any use is told; learned when not set
 # sensitivity = 0.1                             # a tenth of its share of false alarms
 
-# Each detector can be turned off with enabled = false: cap, spike, ramp, last_used, balance,
+# Each detector can be turned off with enabled = false: cap, spike, ramp, last_used, new_origin, new_app, balance,
 # unattributed, safeguard, blind.
 [detectors.cap]
 levels = [80, 95, 100]               # per cent of the daily cap
@@ -56,6 +56,14 @@ least_credits = 100.0                # the same, over three days
 
 [detectors.last_used]
 in_flight = "15m"                    # runs started before a revoke may be charged for this long
+
+[detectors.new_origin]               # needs a source that sees addresses: meter
+learning = "14d"                     # a key's first addresses are only learned
+most_new = 2.0                       # more than this in four weeks are a habit, and are not told
+
+[detectors.new_app]
+learning = "14d"
+most_new = 2.0
 
 [detectors.balance]
 floor_credits = 0.0                  # warn below this; 0: by share and runway alone

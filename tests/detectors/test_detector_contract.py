@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowy_watch.core.hours import Hours
+from flowy_watch.core.sighting import Sighting, Sightings
 from flowy_watch.core.usage import MOST, KeyStatus, Snapshot
 from flowy_watch.core.workspace import Health, WorkspaceHistory
 from flowy_watch.detectors import DETECTORS, Detector, KeyRules, View
@@ -55,7 +56,10 @@ def ordinary_day() -> Iterator[View]:
         at, spent = start + n * 5 * MINUTE, n * 2400 / 288
         key.add(snapshot(spent, at, cap=10_000, used=at - MINUTE))
         purse.add(at, credit(spent), credit(102_400 - spent), moved=True)
-        yield view(key, workspace=purse, rules=KeyRules(hours=Hours.parse("Mon-Sun 00:00-24:00")))
+        usual = Sighting("10.0.0.1", start - 30 * DAY, at, n)
+        sightings = {"key_1": Sightings(start - 30 * DAY, (usual,), (usual,))}
+        always = KeyRules(hours=Hours.parse("Mon-Sun 00:00-24:00"))
+        yield view(key, workspace=purse, rules=always, sightings=sightings)
 
 
 def test_an_ordinary_day_is_quiet(detector: Detector) -> None:
@@ -80,6 +84,18 @@ def polled(draw: st.DrawFn) -> list[Snapshot]:
     return polls
 
 
+@st.composite
+def sightings(draw: st.DrawFn) -> Sightings:
+    """From hostile clients, some of them at the end of time."""
+    days = st.integers(-55 * 365, 365).map(lambda days: NOON + days * DAY)
+    texts = st.one_of(NAMES, st.sampled_from(["10.0.0.1", "10.0.0.0/8", "::1", "999.1.1.1"]))
+    made = [
+        Sighting(draw(texts), draw(days), draw(days), draw(st.integers(0, MOST)), draw(NAMES))
+        for _ in range(draw(st.integers(0, 8)))
+    ]
+    return Sightings(draw(days), tuple(made), tuple(made[::2]))
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.data())
 @pytest.mark.parametrize("hostile", DETECTORS)
@@ -94,6 +110,7 @@ def test_hostile_figures_and_names_neither_stop_it_nor_change_its_mind(hostile: 
         key,
         workspace=purse,
         new_keys=frozenset({key.latest.key_id}),
+        sightings={key.latest.key_id: data.draw(sightings())},
         rules=KeyRules(hours=Hours.parse("Sun 03:00-03:01 America/New_York"), dormant_after=timedelta(0)),
         health=Health(
             good=data.draw(st.booleans()), failures=9, skewed=9, clock_offset=timedelta(days=-99), reason="\x00"

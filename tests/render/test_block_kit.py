@@ -15,13 +15,14 @@ from flowy_watch.core.bundle import Form
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.message import Dialect, SlackMessage
 from flowy_watch.core.notification import Notification, undelivered
+from flowy_watch.detectors import DETECTORS
 from flowy_watch.render import Reader, Renderer
 
 from .block_kit import objection
 from .notices import BALANCE, BLIND, CAP, NOW, RENDERER, SAFEGUARD, STAKES, named, notification, slack
 from .test_hostile_names import NAMES, everywhere
 
-KINDS = ("cap", "spike", "ramp", "last_used", "balance", "unattributed", "safeguard", "blind")
+KINDS = tuple(DETECTORS)
 UNKNOWN_MONEY = replace(
     STAKES, daily_cap=None, cap_hit_at=None, at_risk_today=None, at_risk_next_day=None, balance=None
 )

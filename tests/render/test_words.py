@@ -11,6 +11,7 @@ from flowy_watch.core.alert import Change, Status
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.message import Dialect, PlainMessage
 from flowy_watch.core.usage import CREDIT
+from flowy_watch.detectors import DETECTORS
 from flowy_watch.render import Reader, Renderer
 
 from .notices import (
@@ -192,7 +193,7 @@ def test_plain_is_the_text_of_the_mail() -> None:
 
 
 @pytest.mark.parametrize("severity", Severity)
-@pytest.mark.parametrize("kind", ["cap", "spike", "ramp", "last_used", "balance", "unattributed", "safeguard", "blind"])
+@pytest.mark.parametrize("kind", DETECTORS)
 @pytest.mark.parametrize("change", Change)
 def test_every_kind_of_alert_has_words_for_every_change(kind: str, change: Change, severity: Severity) -> None:
     finding = replace(CAP, kind=kind, severity=severity)
