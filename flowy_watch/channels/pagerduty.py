@@ -3,7 +3,6 @@
 import hashlib
 import json
 import socket
-import ssl
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,13 +10,11 @@ from datetime import UTC, timedelta
 from enum import StrEnum
 from time import monotonic
 from typing import Annotated, Any, ClassVar
-from urllib.parse import urlsplit
 
-import httpx
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from flowy_watch.channels.base import Envelope, Receipt
-from flowy_watch.channels.patience import Patience
+from flowy_watch.channels.poster import Poster, is_web_address
 from flowy_watch.channels.retry_after import retry_after
 from flowy_watch.core.alert import Alert, Change
 from flowy_watch.core.check import Check
@@ -27,7 +24,7 @@ from flowy_watch.core.notification import Notification
 from flowy_watch.core.route import Traits
 from flowy_watch.core.usage import clean_name
 from flowy_watch.core.words import credit_words
-from flowy_watch.errors import Doubtful, Refused, TryLater
+from flowy_watch.errors import Refused, TryLater
 
 LONGEST_SUMMARY = 1024  # PagerDuty refuses more
 LONGEST_TEXT = 20_000  # a whole event may have 512 KB
@@ -50,13 +47,7 @@ def action_of(change: Change) -> Action:
 
 
 def _web_address(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        httpx.URL(url)
-        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except (ValueError, httpx.InvalidURL):
-        whole = False
-    if not whole:
+    if not is_web_address(url):
         raise ValueError("must be a whole address, beginning with https://")
     return url.rstrip("/")
 
@@ -100,10 +91,7 @@ class PagerDutyChannel:
         self.name = name
         self._config = config
         self._progress: OrderedDict[str, _Progress] = OrderedDict()
-        self._client = httpx.Client(
-            timeout=config.timeout.total_seconds(),
-            limits=httpx.Limits(max_keepalive_connections=0),  # a stale connection would make a doubt of nothing
-        )
+        self._poster = Poster(name, host="PagerDuty", option="api_url", timeout=config.timeout)
 
     def send(self, message: Message, envelope: Envelope) -> Receipt:
         if not isinstance(message, FactsMessage):
@@ -133,16 +121,12 @@ class PagerDutyChannel:
 
     def check(self) -> Iterator[Check]:
         """Only that PagerDuty answers: a routing key cannot be tried without an event."""
-        name = f"channels.{self.name}"
-        try:
-            with self._client.stream("HEAD", self._config.api_url):
-                known = "PagerDuty can be reached; only notify-test shows whether it takes the routing key"
-                yield Check(name, ok=True, detail=known)
-        except httpx.HTTPError:
-            yield Check(name, ok=False, detail="PagerDuty could not be reached")
+        reached = self._poster.reaches(self._config.api_url)
+        known = "PagerDuty can be reached; only notify-test shows whether it takes the routing key"
+        yield Check(f"channels.{self.name}", ok=reached, detail=known if reached else "PagerDuty could not be reached")
 
     def close(self) -> None:
-        self._client.close()
+        self._poster.close()
 
     def _test(self, message: FactsMessage) -> dict[str, Any]:
         key = hashlib.sha256(f"{self.name} {socket.gethostname()}".encode()).hexdigest()[:16]
@@ -156,25 +140,9 @@ class PagerDutyChannel:
         return {"event_action": Action.TRIGGER, "dedup_key": f"{SOURCE}-test-{key}", "payload": payload}
 
     def _post(self, event: Mapping[str, Any]) -> None:
-        name = self.name
         body = json.dumps({"routing_key": self._config.routing_key.get_secret_value(), **event}).encode()
-        headers = {"Content-Type": "application/json", "User-Agent": SOURCE}
-        try:
-            with Patience(self._config.timeout.total_seconds()) as patience:
-                url, more = f"{self._config.api_url}/v2/enqueue", {"trace": patience.watch}
-                with self._client.stream("POST", url, content=body, headers=headers, extensions=more) as response:
-                    self._judge(response.status_code, response.headers)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-            if _is_certificate(error):
-                raise Refused(
-                    f'the certificate of PagerDuty\'s address could not be verified for channel "{name}"; '
-                    f"fix channels.{name}.api_url or the machine's certificates"
-                ) from error
-            raise TryLater(f'PagerDuty could not be reached for channel "{name}"') from error
-        except (httpx.WriteError, httpx.WriteTimeout) as error:
-            raise TryLater(f'PagerDuty hung up on channel "{name}" before it had the whole event') from error
-        except httpx.HTTPError as error:
-            raise Doubtful(f'PagerDuty gave no answer for channel "{name}" after the event was sent') from error
+        answer = self._poster.post(f"{self._config.api_url}/v2/enqueue", body, {})
+        self._judge(answer.status, answer.headers)
 
     def _judge(self, status: int, headers: Mapping[str, str]) -> None:
         name = self.name
@@ -264,11 +232,3 @@ def _summary(text: str) -> str:
     """One line that is never empty: PagerDuty refuses both."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return (line if len(line) <= LONGEST_SUMMARY else line[: LONGEST_SUMMARY - 1] + "…") or SOURCE
-
-
-def _is_certificate(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

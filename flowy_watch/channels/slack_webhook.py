@@ -1,16 +1,14 @@
 """Slack by incoming webhook: set up in a minute, but nothing can be read back or changed later."""
 
-import logging
-import ssl
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import ClassVar
-from urllib.parse import urlsplit
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from flowy_watch.channels.base import Envelope, Receipt
+from flowy_watch.channels.poster import Answer, Poster, is_web_address
 from flowy_watch.channels.retry_after import retry_after
 from flowy_watch.core.check import Check
 from flowy_watch.core.message import Dialect, Message, SlackMessage
@@ -48,12 +46,7 @@ class SlackWebhookConfig(BaseModel):
     @field_validator("url")
     @classmethod
     def _is_a_url(cls, url: SecretStr) -> SecretStr:
-        try:
-            parts = urlsplit(url.get_secret_value())
-            whole = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-        except ValueError:
-            whole = False
-        if not whole:
+        if not is_web_address(url.get_secret_value()):
             raise ValueError("must be the whole address of the webhook, beginning with https://")
         return url
 
@@ -72,50 +65,27 @@ class SlackWebhookChannel:
     def __init__(self, name: str, config: SlackWebhookConfig) -> None:
         self.name = name
         self._url = config.url
-        self._client = httpx.Client(
-            timeout=config.timeout.total_seconds(),
-            limits=httpx.Limits(max_keepalive_connections=0),  # a stale connection would make a doubt of nothing
-        )
-        # httpx writes every URL to the log at INFO, and here the URL is the secret.
-        logging.getLogger("httpx").addFilter(_only_warnings)
+        self._poster = Poster(name, host="Slack", option="url", timeout=config.timeout)
 
     def send(self, message: Message, envelope: Envelope) -> Receipt:
         if not isinstance(message, SlackMessage):
             raise Refused(f'channel "{self.name}" takes Slack messages only; this is a bug of flowy-watch')
         body: dict[str, object] = {"text": message.text, "blocks": [dict(block) for block in message.blocks]}
         body |= {"unfurl_links": False, "unfurl_media": False}
-        try:
-            response = self._client.post(self._url.get_secret_value(), json=body)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-            if _is_certificate(error):
-                raise Refused(
-                    f'the certificate of the webhook\'s host could not be verified for channel "{self.name}"; '
-                    f"fix channels.{self.name}.url or the machine's certificates"
-                ) from error
-            raise TryLater(f'Slack could not be reached for channel "{self.name}"') from error
-        except (httpx.WriteError, httpx.WriteTimeout) as error:
-            raise TryLater(f'Slack hung up on channel "{self.name}" before it had the whole message') from error
-        except httpx.HTTPError as error:
-            raise Doubtful(f'Slack gave no answer for channel "{self.name}" after the message was sent') from error
-        self._judge(response)
+        self._judge(self._poster.post(self._url.get_secret_value(), json.dumps(body).encode(), {}))
         return Receipt()
 
     def check(self) -> Iterator[Check]:
         """Only that the host answers: a webhook cannot be asked anything without posting."""
-        name = f"channels.{self.name}"
-        try:
-            parts = urlsplit(self._url.get_secret_value())
-            self._client.head(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/")
-        except httpx.HTTPError:
-            yield Check(name, ok=False, detail="Slack could not be reached")
-            return
-        yield Check(name, ok=True, detail="Slack can be reached; only notify-test shows whether the webhook works")
+        reached = self._poster.reaches(self._url.get_secret_value())
+        known = "Slack can be reached; only notify-test shows whether the webhook works"
+        yield Check(f"channels.{self.name}", ok=reached, detail=known if reached else "Slack could not be reached")
 
     def close(self) -> None:
-        self._client.close()
+        self._poster.close()
 
-    def _judge(self, response: httpx.Response) -> None:
-        status, answer = response.status_code, response.text.strip()[:80]
+    def _judge(self, response: Answer) -> None:
+        status, answer = response.status, response.text.strip()[:80]
         if status == 200:
             if answer == "ok":
                 return
@@ -131,15 +101,3 @@ class SlackWebhookChannel:
         known = ADVICE.get(answer)
         advice = (known or "is channels.{name}.url the whole address of an incoming webhook?").format(name=self.name)
         raise Refused(f'Slack refused channel "{self.name}" ({answer if known else f"HTTP {status}"}): {advice}')
-
-
-def _only_warnings(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING
-
-
-def _is_certificate(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

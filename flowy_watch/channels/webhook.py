@@ -3,18 +3,15 @@
 import hashlib
 import hmac
 import json
-import logging
-import ssl
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from flowy_watch.channels.base import Envelope, Receipt
-from flowy_watch.channels.patience import Patience
+from flowy_watch.channels.poster import Poster, is_web_address
 from flowy_watch.channels.retry_after import retry_after
 from flowy_watch.clock import SystemClock
 from flowy_watch.core.check import Check
@@ -48,7 +45,7 @@ class WebhookConfig(BaseModel):
     @field_validator("url")
     @classmethod
     def _is_a_url(cls, url: SecretStr) -> SecretStr:
-        if not _is_whole(url.get_secret_value()):
+        if not is_web_address(url.get_secret_value()):
             raise ValueError("must be a whole address, beginning with https://")
         return url
 
@@ -96,53 +93,28 @@ class WebhookChannel:
     def __init__(self, name: str, config: WebhookConfig) -> None:
         self.name = name
         self._config = config
-        self._client = httpx.Client(
-            timeout=config.timeout.total_seconds(),
-            limits=httpx.Limits(max_keepalive_connections=0),  # a stale connection would make a doubt of nothing
-        )
-        # httpx writes every URL to the log at INFO, and here the URL is a secret.
-        logging.getLogger("httpx").addFilter(_only_warnings)
+        self._poster = Poster(name, host="the host", option="url", timeout=config.timeout)
 
     def send(self, message: Message, envelope: Envelope) -> Receipt:
         if not isinstance(message, FactsMessage):
             raise Refused(f'channel "{self.name}" takes facts only; this is a bug of flowy-watch')
         body = json.dumps(_body(message, envelope.outbox_id)).encode()
-        try:
-            with Patience(self._config.timeout.total_seconds()) as patience:
-                url, headers = self._config.url.get_secret_value(), self._headers(body, envelope.outbox_id)
-                more = {"trace": patience.watch}
-                with self._client.stream("POST", url, content=body, headers=headers, extensions=more) as response:
-                    self._judge(response.status_code, response.headers)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-            if _is_certificate(error):
-                raise Refused(
-                    f'the certificate of the host of channel "{self.name}" could not be verified; '
-                    f"fix channels.{self.name}.url or the machine's certificates"
-                ) from error
-            raise TryLater(f'the host of channel "{self.name}" could not be reached') from error
-        except (httpx.WriteError, httpx.WriteTimeout) as error:
-            raise TryLater(f'the host of channel "{self.name}" hung up before it had the whole message') from error
-        except httpx.HTTPError as error:
-            raise Doubtful(f'the host of channel "{self.name}" gave no answer after the message was sent') from error
+        url = self._config.url.get_secret_value()
+        answer = self._poster.post(url, body, self._headers(body, envelope.outbox_id))
+        self._judge(answer.status, answer.headers)
         return Receipt()
 
     def check(self) -> Iterator[Check]:
         """Only that the host answers: the address cannot be tried without posting."""
-        name = f"channels.{self.name}"
-        parts = urlsplit(self._config.url.get_secret_value())
-        try:
-            with self._client.stream("HEAD", f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"):
-                yield Check(
-                    name, ok=True, detail="its host can be reached; only notify-test shows whether it takes posts"
-                )
-        except httpx.HTTPError:
-            yield Check(name, ok=False, detail="its host could not be reached")
+        reached = self._poster.reaches(self._config.url.get_secret_value())
+        known = "its host can be reached; only notify-test shows whether it takes posts"
+        yield Check(f"channels.{self.name}", ok=reached, detail=known if reached else "its host could not be reached")
 
     def close(self) -> None:
-        self._client.close()
+        self._poster.close()
 
     def _headers(self, body: bytes, outbox_id: str) -> dict[str, str]:
-        headers = {"Content-Type": "application/json", "User-Agent": "flowy-watch", "Idempotency-Key": outbox_id}
+        headers = {"Idempotency-Key": outbox_id}
         if token := self._config.token.get_secret_value():
             headers["Authorization"] = f"Bearer {token}"
         if secret := self._config.secret.get_secret_value():
@@ -235,24 +207,3 @@ def _credits(amount: Microcredits | None) -> int | float | None:
 
 def _instant(at: datetime | None) -> str | None:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None
-
-
-def _is_whole(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        httpx.URL(url)  # stricter about characters
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except (ValueError, httpx.InvalidURL):
-        return False
-
-
-def _only_warnings(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING
-
-
-def _is_certificate(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
