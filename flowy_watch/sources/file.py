@@ -4,17 +4,20 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
+from types import NoneType
 from typing import IO, Any
 
 from flowy_watch.core.usage import KeyStatus, Microcredits, Reading, Snapshot, clean_name, credits_to_micro
 from flowy_watch.errors import SourceError
 
 COLUMNS = ("key_id", "name", "at", "spent_today", "last_used_at", "daily_cap", "status")
+_TEXT, _AMOUNT = (str, NoneType), (int, float, NoneType)
+_KINDS = dict(zip(COLUMNS, (_TEXT, _TEXT, _TEXT, _AMOUNT, _TEXT, _AMOUNT, _TEXT), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +36,34 @@ class Export:
 
 def read_export(path: Path, workspace: Path | None = None) -> Export:
     """Read a whole export. Raises SourceError when a file cannot be read or has not one good line."""
-    snapshots, bad = _believed(_rows(path), str(path))
+    snapshots, bad = _believed(_rows(path), str(path), _snapshot)
     balances = dict(read_balances(workspace)) if workspace else {}
     return Export(tuple(_readings(snapshots, balances)), bad)
 
 
 def read_rows(rows: Iterable[dict[str, Any]]) -> Export:
     """The same of rows that came in a request. Raises SourceError when none is good."""
-    snapshots, bad = _believed(enumerate(rows, 1), "the request")
+    snapshots, bad = _believed(enumerate(rows, 1), "the request", _strictly)
     return Export(tuple(_readings(snapshots, {})), bad)
 
 
-def _believed(rows: Iterable[tuple[int, dict[str, Any]]], what: str) -> tuple[list[Snapshot], tuple[BadLine, ...]]:
+def _strictly(row: dict[str, Any], times: dict[str, datetime]) -> Snapshot:
+    """A file knows only texts; a request says of what kind a value is, and must say it right."""
+    for name, kinds in _KINDS.items():
+        if not isinstance(row.get(name), kinds) or isinstance(row.get(name), bool):
+            raise ValueError(f"has a {name} of the wrong kind")
+    return _snapshot(row, times)
+
+
+def _believed(
+    rows: Iterable[tuple[int, dict[str, Any]]], what: str, read: Callable[..., Snapshot]
+) -> tuple[list[Snapshot], tuple[BadLine, ...]]:
     snapshots: list[Snapshot] = []
     bad: list[BadLine] = []
     times: dict[str, datetime] = {}
     for number, row in rows:
         try:
-            snapshots.append(_snapshot(row, times))
+            snapshots.append(read(row, times))
         except (ValueError, TypeError, OverflowError) as error:
             bad.append(BadLine(number, str(error)))
     if not snapshots:

@@ -12,6 +12,7 @@ from flowy_watch.core.usage import CREDIT, day_of
 from flowy_watch.errors import NotFound, SourceError
 from flowy_watch.jobs.exchange import import_pushed
 from flowy_watch.show import alert_fields, story_lines
+from flowy_watch.store.outbox import DEAD, SENT, WAITING, WITHHELD
 from flowy_watch.web import acting
 from flowy_watch.web.openapi import document
 from flowy_watch.web.visit import Refusal, Visit
@@ -112,10 +113,10 @@ def alerts(site: "Site", visit: Visit) -> Response:
     most, wanted = _limit(visit), visit.query.get("status", "")
     if wanted not in ("", "unresolved", *(status.value for status in Status)):
         raise Refusal(422, "status must be open, acknowledged, resolved or unresolved.")
-    status = {"": [], "unresolved": [Status.OPEN, Status.ACKNOWLEDGED]}.get(wanted, wanted and [Status(wanted)])
+    groups = {"": [], "unresolved": [Status.OPEN, Status.ACKNOWLEDGED]} | {status.value: [status] for status in Status}
     with site.store.read() as work:
         found = work.views.alerts(
-            before=_cursor(visit), most=most + 1, status=status or [], key_id=visit.query.get("key_id", "")
+            before=_cursor(visit), most=most + 1, status=groups[wanted], key_id=visit.query.get("key_id", "")
         )
     return json({"alerts": [_alert(alert) for alert in found[:most]], "next_cursor": _next(found, most, "id")})
 
@@ -159,9 +160,11 @@ def _silence(one: Silence) -> dict[str, Any]:
 
 
 def deliveries(site: "Site", visit: Visit) -> Response:
-    most = _limit(visit)
+    most, status = _limit(visit), visit.query.get("status", "")
+    if status not in ("", WAITING, SENT, DEAD, WITHHELD):
+        raise Refusal(422, "status must be waiting, sent, dead or withheld.")
     with site.store.read() as work:
-        rows = work.views.deliveries(before=_cursor(visit), most=most + 1, status=visit.query.get("status", ""))
+        rows = work.views.deliveries(before=_cursor(visit), most=most + 1, status=status)
     listed = [
         {
             "id": row.id,

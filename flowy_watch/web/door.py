@@ -1,6 +1,6 @@
 """The way in: which requests are heard at all, who asks, and what every answer carries."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from hmac import compare_digest
@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flowy_watch.errors import NotFound, StoreError
@@ -242,7 +243,26 @@ def elsewhere(site: "Site") -> Callable[[Request, Exception], Awaitable[Response
         reason = {404: "There is no such page.", 405: "This cannot be done here."}.get(status, "This does not work.")
         machine = request.url.path.startswith("/api/")
         response = refused(site, _visit(site, request), Refusal(status, reason), machine=machine)
+        if status == 405:
+            headers["Allow"] = ", ".join(sorted(_allowed(request.app.routes, _from_the_top(request))))
         response.headers.update(headers)
         return response
 
     return answer
+
+
+def _from_the_top(request: Request) -> Scope:
+    """A mount has been passed already, and the place is looked up from the beginning."""
+    return {"type": "http", "path": request.scope["path"], "method": request.method}
+
+
+def _allowed(routes: Iterable[BaseRoute], scope: Scope) -> set[str]:
+    """What the place can do; several routes may stand for it, a method each."""
+    found: set[str] = set()
+    for route in routes:
+        match, more = route.matches(scope)
+        if isinstance(route, Mount) and match is Match.FULL:
+            found |= _allowed(route.routes, dict(scope) | dict(more))
+        elif isinstance(route, Route) and match is Match.PARTIAL:
+            found |= route.methods or set()
+    return found

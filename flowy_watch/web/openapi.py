@@ -7,6 +7,7 @@ from typing import Any
 
 from flowy_watch import __version__
 from flowy_watch.core.alert import LIVES, Status
+from flowy_watch.core.usage import CREDIT, MOST
 
 Schema = dict[str, Any]
 
@@ -96,21 +97,32 @@ _DELIVERY: dict[str, Schema] = {
 }
 _STORY = _list(_object({"at": _AT, "what": _TEXT, "line": _TEXT}))
 _EVIDENCE: dict[str, Schema] = {"evidence": _list(_TEXT), "acknowledged_by": _maybe("string"), "story": _STORY}
+_SPAN = "[1-9][0-9]{0,8}s|[1-9][0-9]{0,6}m|[1-9][0-9]{0,4}h|[1-9][0-9]{0,3}d|[1-9][0-9]{0,2}w"
 _END: dict[str, Schema] = {
-    "for": {"type": "string", "description": "How long: 90s, 15m, 24h, 30d. Instead of `until`."},
-    "until": {"type": "string", "description": "An end, as ISO 8601. Instead of `for`."},
+    "for": {
+        "type": "string",
+        "pattern": f"^({_SPAN})?$",
+        "description": "How long: 90s, 15m, 24h, 30d. Instead of `until`.",
+    },
+    "until": {"type": "string", "format": "date-time", "description": "An end to come, as ISO 8601. Instead of `for`."},
 }
+_ONE_END: list[Schema] = [
+    {"required": ["for"], "properties": {"for": {"minLength": 1}}, "not": {"required": ["until"]}},
+    {"required": ["until"], "not": {"required": ["for"]}},
+]
+_MAYBE_AN_END = [*_ONE_END, {"properties": {"for": {"maxLength": 0}}, "not": {"required": ["until"]}}]
 _NAMED: Schema = {"type": "string", "minLength": 1}
 _KIND: Schema = {"enum": ["", *LIVES]}
-_WHY: Schema = {"type": "string", "maxLength": 500}
+_WHY: Schema = {"type": "string", "description": "The reason, for the log; 500 characters of it are kept."}
+_AMOUNT = {"minimum": 0, "maximum": MOST // CREDIT}
 _SNAPSHOT = _object(
     {
         "key_id": {"type": "string", "minLength": 1},
-        "name": _TEXT,
+        "name": _maybe("string"),
         "at": {"type": "string", "format": "date-time", "description": "UTC where no zone stands."},
-        "spent_today": {"type": "number", "minimum": 0},
+        "spent_today": {"type": "number", **_AMOUNT},
         "last_used_at": _MAYBE_AT,
-        "daily_cap": _maybe("number", minimum=0),
+        "daily_cap": _maybe("number", **_AMOUNT),
         "status": {"enum": ["active", "revoked", "expired", None]},
     },
     needed=["key_id", "at", "spent_today"],
@@ -140,7 +152,12 @@ _SCHEMAS: dict[str, Schema] = {
 _LIMIT = {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 500, "default": 100}}
 _PAGE = [
     _LIMIT,
-    {"name": "cursor", "in": "query", "description": "`next_cursor` of the page before.", "schema": {"type": "string"}},
+    {
+        "name": "cursor",
+        "in": "query",
+        "description": "`next_cursor` of the page before.",
+        "schema": {"type": "string", "pattern": "^[0-9]{0,18}$"},
+    },
 ]
 
 
@@ -268,7 +285,7 @@ def document() -> Schema:
                     "Somebody looks after it: no more notices unless it gets worse",
                     _ref("Alert"),
                     parameters=[_ALERT_PLACE],
-                    body=_object(why | _END, needed=[]),
+                    body=_object(why | _END, needed=[]) | {"oneOf": _MAYBE_AN_END},
                     acts=True,
                     tag="alerts",
                 )
@@ -293,10 +310,8 @@ def document() -> Schema:
                     "Do not tell about keys that match, until then",
                     _ref("Silence"),
                     status=201,
-                    body=_object(
-                        {"pattern": _NAMED, "kind": _KIND} | why | _END,
-                        needed=["pattern"],
-                    ),
+                    body=_object({"pattern": _NAMED, "kind": _KIND} | why | _END, needed=["pattern"])
+                    | {"oneOf": _ONE_END},
                     acts=True,
                     tag="silences",
                 ),
@@ -319,11 +334,12 @@ def document() -> Schema:
                     {"allOf": [_ref("Silence"), _object({"alerts": _list(_NUMBER)})]},
                     status=201,
                     body=_object(
-                        {"key": {"type": "string", "minLength": 1}, "credits": _maybe("number", minimum=0)}
+                        {"key": {"type": "string", "minLength": 1}, "credits": _maybe("number", **_AMOUNT)}
                         | why
                         | _END,
                         needed=["key"],
-                    ),
+                    )
+                    | {"oneOf": _ONE_END},
                     acts=True,
                     tag="silences",
                 )

@@ -20,11 +20,7 @@ class Wanted:
     now: datetime
 
     def text(self, name: str) -> str:
-        value = self.fields.get(name, "")
-        if value is None:
-            return ""
-        if not isinstance(value, str):
-            raise Refusal(422, f"{name} must be text.")
+        value = self._raw(name)
         return " ".join(clean_name(value[i : i + 200]) for i in range(0, min(len(value), _LONGEST), 200)).strip()
 
     def by(self, signed_in_as: str) -> str:
@@ -42,7 +38,7 @@ class Wanted:
 
     def end(self, *, needed: bool) -> datetime | None:
         """The instant that `for` (a duration) or `until` (ISO 8601) names."""
-        span, until = self.text("for"), self.text("until")
+        span, until = self._raw("for"), self._raw("until")
         if span and until:
             raise Refusal(422, "Give for or until, not both.")
         if span:
@@ -50,7 +46,7 @@ class Wanted:
                 end = self.now + parse_duration(span)
             except (ValueError, OverflowError) as error:
                 raise Refusal(422, f"for {error}.") from None
-        elif until:
+        elif until or "until" in self.fields:
             try:
                 end = datetime.fromisoformat(until)
                 end = (end if end.tzinfo else end.replace(tzinfo=UTC)).astimezone(UTC)
@@ -63,6 +59,12 @@ class Wanted:
         if end <= self.now:
             raise Refusal(422, "The end lies in the past.")
         return end
+
+    def _raw(self, name: str) -> str:
+        value = self.fields.get(name, "")
+        if not isinstance(value, str):
+            raise Refusal(422, f"{name} must be text.")
+        return value
 
     def pattern(self, name: str) -> str:
         found = self.text(name)

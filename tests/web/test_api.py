@@ -105,6 +105,7 @@ def test_alerts_have_the_fields_of_the_command(house: House) -> None:
     ]  # fmt: skip
     assert found["opened_at"] == "2026-03-02T12:00:00Z"
     assert api(house, "/alerts", status="resolved")["alerts"] == []
+    assert api(house, "/alerts", status="unresolved")["alerts"] == [found]
     assert api(house, "/alerts", key_id="another")["alerts"] == []
 
 
@@ -164,6 +165,8 @@ def test_snapshots_are_pushed_once(house: House) -> None:
     assert "from the future" in act(house, "/snapshots", 422, snapshots=future)["detail"]
     assert "no snapshot" in act(house, "/snapshots", 422, snapshots=[])["detail"]
     assert "list" in act(house, "/snapshots", 422, snapshots=[1])["detail"]
+    odd = [{"key_id": ["k1"], "at": "2026-03-01T10:00:00Z", "spent_today": 1}]
+    assert "has a key_id of the wrong kind" in act(house, "/snapshots", 422, snapshots=odd)["detail"]
 
 
 @pytest.mark.parametrize(
@@ -196,6 +199,7 @@ def test_what_is_wrong_is_said_in_words(house: House, path: str, body: Any, said
         ("/keys?limit=0", 422),
         ("/keys?limit=x", 422),
         ("/alerts?status=nix", 422),
+        ("/deliveries?status=nix", 422),
         ("/alerts?cursor=-1", 422),
         ("/alerts/0", 404),
         ("/alerts/99", 404),
