@@ -109,9 +109,7 @@ def run_demo(inbox: Path, *, once: bool, environ: Mapping[str, str]) -> bool:
         sink = stack.enter_context(MailSink(folder=inbox, on_mail=screen.mail))
         configuration = _configuration(folder, flowy, slack, sink, environ)
         app = stack.enter_context(build_app(parse(configuration, environ={}), clock=clock))
-        known = import_file(
-            app.store, folder / "history.csv", folder / "balance.csv", now=start, progress=lambda *_: None
-        )
+        known = import_file(app.store, folder / "history.csv", folder / "balance.csv", now=start)
         screen.say(f"Imported {known.snapshots:,} snapshots of 45 days; watching from 00:00 UTC.")
         _watch_the_day(app, clock, screen)
         good = _judge(app, scenario, screen)

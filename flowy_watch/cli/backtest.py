@@ -111,7 +111,12 @@ def _replay(
         bar = stack.enter_context(Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()))
         task = bar.add_task("Reading", total=None)
         if snapshots:
-            readings = read_export(snapshots, workspace).readings
+            export = read_export(snapshots, workspace, settings.import_.columns.called)
+            readings = export.readings
+            if export.bad.count:
+                first = export.bad.named[0]
+                skipped = f"{export.bad.count:,} lines skipped, the first is line {first.number}: {first.reason}"
+                sys.stderr.write(f"flowy-watch: {skipped}\n")
             start, end = readings[0].taken_at, readings[-1].taken_at
         else:
             end = now_utc()

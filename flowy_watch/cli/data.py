@@ -1,12 +1,15 @@
 """The commands about data: snapshots in and out, and the database."""
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from flowy_watch.cli.common import Json, app, now_utc, say, settings_of, span_of, usage
+
+_SHOWN = 20  # bad lines that are named on a terminal
 
 db = typer.Typer(help="The database: info, upgrade, backup, prune.", no_args_is_help=True)
 app.add_typer(db, name="db", rich_help_panel=None)
@@ -17,9 +20,17 @@ def import_(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="CSV or JSON Lines, .gz too.")],
     workspace: Annotated[Path | None, typer.Option("--workspace", help="A file of at,balance.")] = None,
+    map_: Annotated[
+        list[str] | None, typer.Option("--map", metavar="OURS=THEIRS", help="What the file calls one of our columns.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when a line had to be skipped.")] = False,
     json: Json = False,
 ) -> None:
-    """Add snapshots from a file: key_id,name,at,spent_today,last_used_at,daily_cap[,status]."""
+    """Add snapshots from a file: key_id,name,at,spent_today,last_used_at,daily_cap[,status].
+
+    Lines that cannot be believed are named and skipped. What is stored already stays, so an import that was
+    interrupted may be started again.
+    """
     from rich.console import Console
     from rich.progress import Progress
 
@@ -27,22 +38,44 @@ def import_(
     from flowy_watch.jobs.exchange import import_file
     from flowy_watch.show import as_json
 
-    store = open_store(settings_of(context))
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("Importing polls", total=None)
+    settings = settings_of(context)
+    called = settings.import_.columns.called | dict(map(_mapped, map_ or ()))
+    with (
+        closing(open_store(settings)) as store,
+        Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar,
+    ):
+        task = bar.add_task("Reading", total=None)
         done = import_file(
-            store, file, workspace, now=now_utc(), progress=lambda n, of: bar.update(task, completed=n, total=of)
+            store,
+            file,
+            workspace,
+            called=called,
+            now=now_utc(),
+            progress=lambda what, n, of: bar.update(task, description=what, completed=n, total=of),
         )
-    store.close()
-    for line in done.bad[:20]:
+    for line in done.bad[:_SHOWN]:
         sys.stderr.write(f"line {line.number} skipped: {line.reason}\n")
-    fields = {"polls": done.polls, "snapshots": done.snapshots, "known": done.known, "bad_lines": len(done.bad)}
-    say(
-        as_json(fields)
-        if json
-        else f"Imported {done.snapshots} snapshots in {done.polls} polls; {done.known} polls were known already; "
-        f"{len(done.bad)} lines skipped"
-    )
+    if done.bad_lines > _SHOWN:
+        sys.stderr.write(f"… and {done.bad_lines - _SHOWN:,} more lines skipped\n")
+    if json:
+        counts = {"polls": done.polls, "snapshots": done.snapshots, "known": done.known, "bad_lines": done.bad_lines}
+        say(as_json(counts | {"bad": [{"line": line.number, "reason": line.reason} for line in done.bad]}))
+    else:
+        say(
+            f"Imported {done.snapshots:,} snapshots in {done.polls:,} polls; {done.known:,} polls were known already; "
+            f"{done.bad_lines:,} lines skipped"
+        )
+    if strict and done.bad_lines:
+        raise typer.Exit(1)
+
+
+def _mapped(pair: str) -> tuple[str, str]:
+    from flowy_watch.sources.file import COLUMNS
+
+    ours, _, theirs = pair.partition("=")
+    if ours not in COLUMNS or not theirs:
+        raise usage(f"--map must be OURS=THEIRS, where OURS is one of {', '.join(COLUMNS)}")
+    return ours, theirs
 
 
 @app.command()

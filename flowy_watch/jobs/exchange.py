@@ -2,19 +2,18 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
 from flowy_watch.core.usage import CREDIT, Microcredits, Reading, Snapshot
-from flowy_watch.errors import SourceError
-from flowy_watch.sources.file import COLUMNS, BadLine, Export, read_export, read_rows
-from flowy_watch.store import Store
+from flowy_watch.sources.file import COLUMNS, BadLine, Intake, read_balances
+from flowy_watch.store import Store, Work
 from flowy_watch.store.usage import GOOD, IMPORTED
 
-_POLLS_AT_ONCE = 500
+_POLLS_AT_ONCE, _SNAPSHOTS_AT_ONCE = 500, 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,38 +23,80 @@ class Imported:
     known: int
     """Polls that the database already had: importing a file twice changes nothing."""
     bad: tuple[BadLine, ...]
+    """The first hundred lines that could not be believed."""
+    bad_lines: int = 0
+    """How many there were."""
 
 
 def import_file(
-    store: Store, path: Path, workspace: Path | None, *, now: datetime, progress: Callable[[int, int], None]
+    store: Store,
+    path: Path,
+    workspace: Path | None = None,
+    *,
+    called: Mapping[str, str] | None = None,
+    now: datetime,
+    progress: Callable[[str, int, int], object] = lambda what, done, of: None,
 ) -> Imported:
-    """Add a file's polls to the database. Interrupted, it may be started again: what is there is passed over."""
-    return _import(store, read_export(path, workspace), str(path), now=now, progress=progress)
+    """Add a file's snapshots to the database. Interrupted, it may be started again: what is there is passed over.
+
+    `called` says what the file calls our columns. `progress` hears what is done, how much of it, of how much.
+    Raises SourceError; then nothing was added.
+    """
+    balances = read_balances(workspace) if workspace else {}
+    with Intake(now) as intake:
+        intake.read_file(path, called, progress=lambda read, of: progress("Reading", read, of))
+        return _import(store, intake, balances, lambda done: progress("Importing", done, intake.count))
 
 
-def import_pushed(store: Store, rows: Iterable[dict[str, Any]], *, now: datetime) -> Imported:
+def import_pushed(store: Store, rows: Iterable[Mapping[str, Any]], *, now: datetime) -> Imported:
     """The same for the objects of a request, which look like the lines of a file."""
-    return _import(store, read_rows(rows), "the request", now=now, progress=lambda *_: None)
+    with Intake(now) as intake:
+        intake.read_rows(rows)
+        return _import(store, intake, {}, lambda done: None)
 
 
 def _import(
-    store: Store, export: Export, what: str, *, now: datetime, progress: Callable[[int, int], None]
+    store: Store, intake: Intake, balances: Mapping[datetime, Microcredits], progress: Callable[[int], object]
 ) -> Imported:
-    if export.readings[-1].taken_at > now:
-        raise SourceError(f"{what} holds snapshots from the future ({export.readings[-1].taken_at:%Y-%m-%d %H:%M} UTC)")
-    added = snapshots = 0
-    for start in range(0, len(export.readings), _POLLS_AT_ONCE):
+    polls = snapshots = known = done = 0
+    for stretch in _stretches(intake.readings(balances)):
         with store.write() as work:
-            numbers = work.usage.numbers()
-            for reading in export.readings[start : start + _POLLS_AT_ONCE]:
-                if work.usage.polled_at(reading.taken_at) is not None:
-                    continue
-                poll_id = work.usage.add_poll(reading.taken_at, GOOD, kind=IMPORTED, keys=len(reading.snapshots))
-                work.usage.add_snapshots(poll_id, reading, numbers)
-                added, snapshots = added + 1, snapshots + len(reading.snapshots)
-            work.usage.forget_states()
-        progress(min(start + _POLLS_AT_ONCE, len(export.readings)), len(export.readings))
-    return Imported(added, snapshots, len(export.readings) - added, export.bad)
+            numbers, before = work.usage.numbers(), snapshots
+            for reading in stretch:
+                added = _add(work, reading, numbers)
+                polls, snapshots, known = polls + bool(added), snapshots + added, known + (not added)
+                done += len(reading.snapshots)
+            if snapshots > before:
+                work.usage.forget_states()
+        progress(done)
+    return Imported(polls, snapshots, known, tuple(intake.bad.named), intake.bad.count)
+
+
+def _add(work: Work, reading: Reading, numbers: dict[str, int]) -> int:
+    """Add what is not known of one moment, and return how many keys that is. What is stored already, stays."""
+    known = work.usage.keys_at(reading.taken_at)
+    if known:
+        new = tuple(s for s in reading.snapshots if s.key_id not in known)
+        reading = replace(reading, snapshots=new, balance=None)
+    if reading.snapshots:
+        count = len(reading.snapshots)
+        poll_id = work.usage.add_poll(reading.taken_at, GOOD, kind=IMPORTED, keys=count)
+        work.usage.add_snapshots(poll_id, reading, numbers)
+    return len(reading.snapshots)
+
+
+def _stretches(readings: Iterable[Reading]) -> Iterator[list[Reading]]:
+    """As much as is written in one transaction."""
+    stretch: list[Reading] = []
+    snapshots = 0
+    for reading in readings:
+        stretch.append(reading)
+        snapshots += len(reading.snapshots)
+        if len(stretch) >= _POLLS_AT_ONCE or snapshots >= _SNAPSHOTS_AT_ONCE:
+            yield stretch
+            stretch, snapshots = [], 0
+    if stretch:
+        yield stretch
 
 
 def export_to(store: Store, out: IO[str], *, since: datetime | None, form: str) -> int:

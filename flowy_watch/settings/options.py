@@ -79,6 +79,29 @@ class SourceSettings(_Section):
     config: BaseModel
 
 
+class ColumnSettings(_Section):
+    """`[import.columns]`: what a file calls a column that it calls otherwise. Empty: as we do."""
+
+    key_id: str = ""
+    name: str = ""
+    at: str = ""
+    spent_today: str = ""
+    last_used_at: str = ""
+    daily_cap: str = ""
+    status: str = ""
+
+    @property
+    def called(self) -> dict[str, str]:
+        """Theirs by ours, of those that differ."""
+        return {ours: theirs for ours, theirs in self if theirs}
+
+
+class ImportSettings(_Section):
+    """`[import]`: how files of snapshots are read."""
+
+    columns: ColumnSettings = ColumnSettings()
+
+
 class KeySettings(_Section):
     """`[keys."pattern"]`: what is known of the keys whose name or id matches, `*` standing for anything."""
 
@@ -236,6 +259,7 @@ class Settings(_Section):
     poll: PollSettings
     heartbeat: HeartbeatSettings
     source: SourceSettings
+    import_: Annotated[ImportSettings, Field(alias="import")]
     keys: dict[str, KeySettings]
     """By pattern, in the order of the file."""
     detectors: dict[str, DetectorSettings]

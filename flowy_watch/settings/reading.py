@@ -18,6 +18,7 @@ from flowy_watch.settings.options import (
     DetectorSettings,
     DigestSettings,
     HeartbeatSettings,
+    ImportSettings,
     KeySettings,
     LogSettings,
     PollSettings,
@@ -119,7 +120,7 @@ def _met(node: Mapping[str, object], part: str) -> str:
 
 
 def _settings(tree: Mapping[str, object]) -> Settings:
-    refuse_unknown(tree, Settings.model_fields, ())
+    refuse_unknown(tree, (field.alias or name for name, field in Settings.model_fields.items()), ())
     channels = {name: _channel(name, raw) for name, raw in table_of(tree.get("channels", {}), ("channels",)).items()}
     routes = made(tuple[RouteSettings, ...], tree.get("routes", []), ("routes",))
     for number, route in enumerate(routes):
@@ -141,6 +142,7 @@ def _settings(tree: Mapping[str, object]) -> Settings:
         poll=made(PollSettings, tree.get("poll", {}), ("poll",)),
         heartbeat=made(HeartbeatSettings, tree.get("heartbeat", {}), ("heartbeat",)),
         source=_source(tree.get("source", {})),
+        **{"import": made(ImportSettings, tree.get("import", {}), ("import",))},  # a word of Python
         keys=made(dict[str, KeySettings], tree.get("keys", {}), ("keys",)),
         detectors=_detectors(tree.get("detectors", {})),
         channels=channels,

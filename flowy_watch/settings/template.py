@@ -36,6 +36,11 @@ deadline = "60s"                     # a whole poll with its retries
 # workspace = { path = "/workspace", balance = "data.creditBalance" }
 # fields = { id = "id", spent_today = "spentToday", last_used_at = "lastUsedAt", daily_cap = "dailySpendCap" }
 
+# What a file calls our columns, for `flowy-watch import` and `backtest`; --map does the same for one file.
+# [import.columns]
+# key_id = "Key"
+# spent_today = "Credits used today"
+
 # What is known of keys, by name or id; for each option the first pattern that matches and sets it counts.
 # [keys."prod-*"]
 # owner = "media-team"

@@ -1,23 +1,45 @@
-"""Snapshots and balances in files: CSV or JSON Lines, compressed when the name ends in .gz."""
+"""Snapshots and balances in files and requests: which rows can be believed, and what they say."""
 
-import csv
-import gzip
-import json
-import zlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 from types import NoneType
-from typing import IO, Any
+from typing import Any, TypeVar
 
-from flowy_watch.core.usage import KeyStatus, Microcredits, Reading, Snapshot, clean_name, credits_to_micro
+from flowy_watch.core.usage import (
+    CREDIT,
+    MOST,
+    KeyStatus,
+    Microcredits,
+    Reading,
+    Snapshot,
+    clean_name,
+    credits_to_micro,
+)
 from flowy_watch.errors import SourceError
+from flowy_watch.sources.fields import balance_to_micro, status_of
+from flowy_watch.sources.lines import Columns, opened
+from flowy_watch.sources.order import Numbered, Ordered
+from flowy_watch.sources.texts import Remembered, instant, key_id
+
+T = TypeVar("T")
 
 COLUMNS = ("key_id", "name", "at", "spent_today", "last_used_at", "daily_cap", "status")
 _TEXT, _AMOUNT = (str, NoneType), (int, float, NoneType)
 _KINDS = dict(zip(COLUMNS, (_TEXT, _TEXT, _TEXT, _AMOUNT, _TEXT, _AMOUNT, _TEXT), strict=True))
+_NEEDED = ("key_id", "at", "spent_today")
+_LISTED = 100  # bad lines that are named; all are counted
+_TOLERATED = timedelta(minutes=5)  # between the clock of an export and ours
+_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?")
+
+
+def columns(called: Mapping[str, str] | None = None) -> Columns:
+    """Those of snapshots; `called` says what a file calls them, by our names."""
+    return Columns("snapshot", COLUMNS, _NEEDED, called or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,133 +48,201 @@ class BadLine:
     reason: str
 
 
+@dataclass(slots=True)
+class Bad:
+    """The lines that could not be believed: all counted, the first hundred named."""
+
+    count: int = 0
+    named: list[BadLine] = field(default_factory=list)
+
+    def note(self, number: int, reason: str) -> None:
+        self.count += 1
+        if len(self.named) < _LISTED:
+            self.named.append(BadLine(number, reason))
+
+
 @dataclass(frozen=True, slots=True)
 class Export:
     """What a file holds: readings in the order of time, and the lines that could not be believed."""
 
     readings: tuple[Reading, ...]
-    bad: tuple[BadLine, ...]
+    bad: Bad
 
 
-def read_export(path: Path, workspace: Path | None = None) -> Export:
+def read_export(path: Path, workspace: Path | None = None, called: Mapping[str, str] | None = None) -> Export:
     """Read a whole export. Raises SourceError when a file cannot be read or has not one good line."""
-    snapshots, bad = _believed(_rows(path), str(path), _snapshot)
-    balances = dict(read_balances(workspace)) if workspace else {}
-    return Export(tuple(_readings(snapshots, balances)), bad)
+    with Intake() as intake:
+        intake.read_file(path, called)
+        return Export(tuple(intake.readings(read_balances(workspace) if workspace else {})), intake.bad)
 
 
-def read_rows(rows: Iterable[dict[str, Any]]) -> Export:
-    """The same of rows that came in a request. Raises SourceError when none is good."""
-    snapshots, bad = _believed(enumerate(rows, 1), "the request", _strictly)
-    return Export(tuple(_readings(snapshots, {})), bad)
+class Intake:
+    """Rows as they come, made into readings in the order of time. Needs little memory for however many.
 
+    `latest` is now, after which no row can have been written.
+    """
 
-def _strictly(row: dict[str, Any], times: dict[str, datetime]) -> Snapshot:
-    """A file knows only texts; a request says of what kind a value is, and must say it right."""
-    for name, kinds in _KINDS.items():
-        if not isinstance(row.get(name), kinds) or isinstance(row.get(name), bool):
-            raise ValueError(f"has a {name} of the wrong kind")
-    return _snapshot(row, times)
+    def __init__(self, latest: datetime | None = None) -> None:
+        self.bad = Bad()
+        self._latest = latest
+        self._ordered = Ordered()
+        self._times = Remembered(instant)
+        self._names = Remembered(clean_name)
+        self._ids = Remembered(key_id)
 
+    def __enter__(self) -> "Intake":
+        return self
 
-def _believed(
-    rows: Iterable[tuple[int, dict[str, Any]]], what: str, read: Callable[..., Snapshot]
-) -> tuple[list[Snapshot], tuple[BadLine, ...]]:
-    snapshots: list[Snapshot] = []
-    bad: list[BadLine] = []
-    times: dict[str, datetime] = {}
-    for number, row in rows:
+    def __exit__(self, *_: object) -> None:
+        self._ordered.close()
+
+    def read_file(
+        self,
+        path: Path,
+        called: Mapping[str, str] | None = None,
+        *,
+        progress: Callable[[int, int], object] = lambda read, of: None,
+    ) -> None:
+        """Raises SourceError when it cannot be read, or holds no good line. `progress` hears of bytes."""
+        with opened(path) as lines:
+            for n, (number, row) in enumerate(lines.rows(columns(called))):
+                self._take(number, row)
+                if n % 1000 == 0:
+                    progress(lines.read, lines.size)
+            progress(lines.size, lines.size)
+        self._need_one(str(path))
+
+    def read_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """The same of objects in a request. A file may know only texts; a request must say what a value is."""
+        for number, row in enumerate(rows, 1):
+            wrong = next((name for name, kinds in _KINDS.items() if not _is(row.get(name), kinds)), None)
+            self._take(number, f"has a {wrong} of the wrong kind" if wrong else row)
+        self._need_one("the request")
+
+    @property
+    def count(self) -> int:
+        """Good lines so far."""
+        return self._ordered.count
+
+    def readings(self, balances: Mapping[datetime, Microcredits]) -> Iterator[Reading]:
+        for at, group in groupby(self._ordered, key=lambda one: one.snapshot.taken_at):
+            yield Reading(at, tuple(self._each_once(group)), balance=balances.get(at))
+
+    def _each_once(self, group: Iterable[Numbered]) -> Iterable[Snapshot]:
+        """Of lines about one key and one moment the first counts; another that says otherwise is bad."""
+        keys: dict[str, Numbered] = {}
+        for one in group:
+            first = keys.setdefault(one.snapshot.key_id, one)
+            if first.snapshot != one.snapshot:
+                self.bad.note(one.number, f"says otherwise than line {first.number} of the same key and moment")
+        return [one.snapshot for one in keys.values()]
+
+    def _take(self, number: int, row: Mapping[str, Any] | str) -> None:
+        if isinstance(row, str):
+            self.bad.note(number, row)
+            return
         try:
-            snapshots.append(read(row, times))
-        except (ValueError, TypeError, OverflowError) as error:
-            bad.append(BadLine(number, str(error)))
-    if not snapshots:
-        why = f"; line {bad[0].number}: {bad[0].reason}" if bad else ""
-        raise SourceError(f"{what} holds no snapshot (columns: {', '.join(COLUMNS)}){why}")
-    return snapshots, tuple(bad)
+            self._ordered.add(self._snapshot(row), number)
+        except ValueError as error:
+            self.bad.note(number, str(error))
+
+    def _need_one(self, what: str) -> None:
+        if not self.count:
+            first = self.bad.named[0] if self.bad.count else None
+            why = f"; line {first.number}: {first.reason}" if first else ""
+            raise SourceError(f"{what} holds no snapshot (columns: {', '.join(COLUMNS)}){why}")
+
+    def _snapshot(self, row: Mapping[str, Any]) -> Snapshot:
+        at = self._time(row, "at")
+        if at is None:
+            raise ValueError("has no at")
+        if self._latest is not None and at > self._latest:
+            raise ValueError(f"is from the future ({at:%Y-%m-%d %H:%M} UTC)")
+        used = self._time(row, "last_used_at")
+        if used is not None and self._latest is not None and used > self._latest + _TOLERATED:
+            raise ValueError("last_used_at is in the future")
+        spent = _amount(row, "spent_today")
+        if spent is None:
+            raise ValueError("has no spent_today")
+        status = row.get("status")
+        name = row.get("name")
+        return Snapshot(
+            self._id(row),
+            self._names[str(name)] if isinstance(name, str | int) and not isinstance(name, bool) else "",
+            at,
+            spent,
+            used,
+            _amount(row, "daily_cap"),
+            KeyStatus.ACTIVE if status is None or status == "" else _named("status", status_of, status),
+        )
+
+    def _id(self, row: Mapping[str, Any]) -> str:
+        raw = row.get("key_id")
+        if type(raw) is int:
+            raw = str(raw)
+        if raw is None or raw == "":
+            raise ValueError("has no key_id")
+        if not isinstance(raw, str):
+            raise ValueError("key_id is not text")
+        return _named("key_id", self._ids.__getitem__, raw)
+
+    def _time(self, row: Mapping[str, Any], name: str) -> datetime | None:
+        raw = row.get(name)
+        if raw is None or raw == "":
+            return None
+        if not isinstance(raw, str):
+            raise ValueError(f"{name} is not a time in ISO 8601")
+        return _named(name, self._times.__getitem__, raw.strip())
 
 
-def read_balances(path: Path) -> Iterator[tuple[datetime, Microcredits]]:
+def read_balances(path: Path) -> dict[datetime, Microcredits]:
     """Rows of `at,balance`. Raises SourceError naming the first bad line."""
-    times: dict[str, datetime] = {}
-    for number, row in _rows(path):
-        try:
-            balance = float(row["balance"])
-            yield (
-                _time(str(row["at"]), times),
-                -credits_to_micro(-balance) if balance < 0 else credits_to_micro(balance),
-            )
-        except (KeyError, ValueError, TypeError) as error:
-            raise SourceError(f"{path}, line {number}: balance or at {error}") from error
+    found = {}
+    with opened(path) as lines:
+        for number, row in lines.rows(Columns("balance", ("at", "balance"), ("at", "balance"))):
+            try:
+                at, balance = _balance(row)
+            except ValueError as error:
+                raise SourceError(f"{path}, line {number}: {error}") from None
+            found[at] = balance
+    return found
 
 
-def _readings(snapshots: list[Snapshot], balances: dict[datetime, Microcredits]) -> Iterator[Reading]:
-    snapshots.sort(key=lambda s: s.taken_at)
-    for at, group in groupby(snapshots, key=lambda s: s.taken_at):
-        keys = {snapshot.key_id: snapshot for snapshot in group}
-        yield Reading(at, tuple(keys.values()), balance=balances.get(at))
+def _balance(row: Mapping[str, Any] | str) -> tuple[datetime, Microcredits]:
+    if isinstance(row, str):
+        raise ValueError(row)
+    at, left = row.get("at"), row.get("balance")
+    if not isinstance(at, str):
+        raise ValueError("at is not a time in ISO 8601")
+    if isinstance(left, str) and left.startswith("-"):
+        return _named("at", instant, at), -_named("balance", _micro, left[1:])
+    return _named("at", instant, at), _named("balance", _micro if isinstance(left, str) else balance_to_micro, left)
 
 
-def _snapshot(row: dict[str, Any], times: dict[str, datetime]) -> Snapshot:
-    key_id = clean_name(str(row.get("key_id") or ""))
-    if not key_id:
-        raise ValueError("has no key_id")
-    if row.get("at") in (None, "") or row.get("spent_today") in (None, ""):
-        raise ValueError("has no at or no spent_today")
-    used, cap, status = row.get("last_used_at"), row.get("daily_cap"), row.get("status")
-    return Snapshot(
-        key_id,
-        clean_name(str(row.get("name") or "")),
-        _time(str(row["at"]), times),
-        _amount(row["spent_today"]),
-        _time(str(used), times) if used not in (None, "") else None,
-        _amount(cap) if cap not in (None, "") else None,
-        KeyStatus(str(status).lower()) if status not in (None, "") else KeyStatus.ACTIVE,
-    )
+def _is(value: object, kinds: tuple[type, ...]) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)
 
 
-def _amount(value: Any) -> Microcredits:
-    if isinstance(value, str):
-        value = int(value) if value.strip().isdigit() else float(value)
-    return credits_to_micro(value)
-
-
-def _time(text: str, known: dict[str, datetime]) -> datetime:
-    """One object for equal texts: a file repeats each poll's time once per key."""
-    at = known.get(text)
-    if at is None:
-        parsed = datetime.fromisoformat(text)
-        at = known[text] = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
-    return at
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _named(name: str, read: Callable[[Any], T], raw: object) -> T:
     try:
-        with _open(path) as file:
-            name = path.name.removesuffix(".gz")
-            yield from _json_rows(file) if name.endswith((".jsonl", ".ndjson")) else _csv_rows(file)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
-        raise SourceError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        return read(raw)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
 
 
-def _csv_rows(file: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(file)
-    for row in reader:
-        yield reader.line_num, row
+def _amount(row: Mapping[str, Any], name: str) -> Microcredits | None:
+    raw = row.get(name)
+    if raw is None or raw == "":
+        return None
+    return _named(name, _micro if isinstance(raw, str) else credits_to_micro, raw)
 
 
-def _json_rows(file: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError:
-            row = None
-        yield number, row if isinstance(row, dict) else {}
-
-
-def _open(path: Path) -> IO[str]:
-    if path.name.endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+def _micro(text: str) -> Microcredits:
+    """As `credits_to_micro`, of a number as a text; exact to the micro-credit however large."""
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("is not a number, such as 1234.5")
+    amount = Decimal(text) * CREDIT
+    if not 0 <= amount <= MOST:
+        raise ValueError("is not an amount of credits (negative, or absurdly large)")
+    return int(amount.to_integral_value())

@@ -165,11 +165,15 @@ class Usage:
     def last_poll_id(self) -> int:
         return self._connection.execute(select(func.max(_polls.c.id))).scalar() or 0
 
-    def polled_at(self, at: datetime) -> int | None:
-        """The poll that brought figures of exactly this instant; how an import knows what it already has."""
-        query = select(_polls.c.id).where(_polls.c.taken_at == at, _polls.c.outcome != FAILED)
-        found = self._connection.execute(query).scalar()
-        return None if found is None else int(found)
+    def keys_at(self, at: datetime) -> frozenset[str]:
+        """Of which keys a poll of exactly this instant is stored; how an import knows what it already has."""
+        query = (
+            select(_keys.c.key_id)
+            .join_from(_polls, _snapshots, _snapshots.c.poll_id == _polls.c.id)
+            .join(_keys, _keys.c.key_no == _snapshots.c.key_no)
+            .where(_polls.c.taken_at == at, _polls.c.outcome != FAILED)
+        )
+        return frozenset(self._connection.execute(query).scalars())
 
     def health(self, *, tolerance: timedelta) -> Health:
         """How the last live polls went, by the rows of this transaction too."""

@@ -273,5 +273,6 @@ def push(site: "Site", visit: Visit) -> Response:
         done = import_pushed(site.store, rows, now=visit.now)
     except SourceError as error:
         raise Refusal(422, f"{error}.") from None
-    bad = [{"place": line.number, "reason": line.reason} for line in done.bad[:20]]
-    return json({"polls": done.polls, "snapshots": done.snapshots, "known": done.known, "skipped": bad}, 201)
+    bad = [{"place": line.number, "reason": line.reason} for line in done.bad]
+    counts = {"polls": done.polls, "snapshots": done.snapshots, "known": done.known, "bad_lines": done.bad_lines}
+    return json(counts | {"skipped": bad}, 201)

@@ -353,6 +353,7 @@ def document() -> Schema:
                             "polls": _NUMBER,
                             "snapshots": _NUMBER,
                             "known": _NUMBER,
+                            "bad_lines": _NUMBER,
                             "skipped": _list(_object({"place": _NUMBER, "reason": _TEXT})),
                         }
                     ),

@@ -26,11 +26,11 @@ def in_force(settings: Settings) -> list[tuple[str, list[tuple[str, str]]]]:
     """By section: each option and its value in words. A secret is only ever "set"."""
     secrets = settings.secrets()
     sections = []
-    for name in type(settings).model_fields:
+    for name, field in type(settings).model_fields.items():
         found = [
             (option, _without(secrets, words)) for option, words in _options(getattr(settings, name), ()) if option
         ]
-        sections.append((name, found))
+        sections.append((field.alias or name, found))
     return sections
 
 

@@ -263,7 +263,8 @@ def test_what_is_exported_can_be_imported_elsewhere(rig: Rig) -> None:
         file.write_text(text)
         rig.database = rig.folder / f"{name}.db"
         rig.configure()
-        assert rig.good("import", file, "--json").json == {"polls": 1, "snapshots": 25, "known": 0, "bad_lines": 0}
+        counts = {"polls": 1, "snapshots": 25, "known": 0, "bad_lines": 0, "bad": []}
+        assert rig.good("import", file, "--json").json == counts
         assert rig.good("import", file, "--json").json["known"] == 1
 
 
@@ -273,7 +274,34 @@ def test_an_import_names_the_lines_it_skips(rig: Rig) -> None:
     ran = rig.good("import", file)
     assert "4 snapshots in 4 polls" in ran.out
     assert "1 lines skipped" in ran.out
-    assert ran.err.startswith("line 6 skipped:")
+    assert ran.err == "line 6 skipped: at is not a time in ISO 8601\n"
+    assert rig.run("import", file, "--strict").code == 1
+    assert rig.good("import", file, "--json").json["bad"] == [{"line": 6, "reason": "at is not a time in ISO 8601"}]
+    assert "1 lines skipped, the first is line 6: at is not" in rig.good("backtest", file).err
+
+
+def test_an_import_lists_twenty_bad_lines_and_counts_the_others(rig: Rig) -> None:
+    file = rig.folder / "bad.csv"
+    file.write_text(steep_day() + "key_a,alpha,yesterday,1,,\n" * 1200)
+    err = rig.good("import", file).err.splitlines()
+    assert (len(err), err[-1]) == (21, "… and 1,180 more lines skipped")
+
+
+def test_columns_that_a_file_calls_otherwise_are_mapped_by_option_or_configuration(rig: Rig) -> None:
+    file = rig.folder / "theirs.csv"
+    file.write_text(steep_day().replace("key_id", "API key").replace("spent_today", "Credits"))
+    refused = rig.run("import", file)
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert "it has API key, name, at, Credits" in refused.err
+    assert "--map key_id=NAME" in refused.err
+    assert rig.run("import", file, "--map", "key=API key").code == 2
+    rig.configure(more='[import.columns]\nkey_id = "API key"')
+    assert rig.good("import", file, "--map", "spent_today=Credits", "--json").json["snapshots"] == 4
+    rig.configure(more='[import.columns]\nkey_id = "API key"\nspent_today = "Credits"')
+    assert rig.good("import", file, "--json").json["known"] == 4
+    assert rig.good("backtest", file, "--json").json["polls"] == 4
+    rig.configure(more='[import.columns]\nkey = "API key"')
+    assert "did you mean import.columns.key_id?" in rig.run("import", file).err
 
 
 def test_a_file_that_is_not_there_is_one_line_and_exit_1(rig: Rig) -> None:

@@ -85,7 +85,7 @@ def test_the_template_shows_every_kind_of_channel() -> None:
 
 
 def test_the_template_shows_every_section_and_every_detector() -> None:
-    assert [s for s in Settings.model_fields if f"[{s}" not in TEMPLATE] == []
+    assert [s for s, f in Settings.model_fields.items() if f"[{f.alias or s}" not in TEMPLATE] == []
     assert [d for d in DETECTORS if f"[detectors.{d}]" not in TEMPLATE] == []
 
 

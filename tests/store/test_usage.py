@@ -256,5 +256,5 @@ def test_pruning_forgets_old_polls_and_keeps_the_days(store: Store) -> None:
 def test_a_poll_is_known_by_its_instant(store: Store) -> None:
     keep(store, reading(snapshot(1)))
     with store.read() as work:
-        assert work.usage.polled_at(NOON) == work.usage.last_poll_id() == 1
-        assert work.usage.polled_at(NOON + MINUTE) is None
+        assert work.usage.keys_at(NOON) == {"key_1"}
+        assert work.usage.keys_at(NOON + MINUTE) == set()

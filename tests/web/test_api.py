@@ -161,6 +161,7 @@ def test_snapshots_are_pushed_once(house: House) -> None:
     done = act(house, "/snapshots", 201, snapshots=rows)
     assert (done["polls"], done["snapshots"], [line["place"] for line in done["skipped"]]) == (1, 1, [2])
     assert act(house, "/snapshots", 201, snapshots=rows)["known"] == 1
+    assert act(house, "/snapshots", 201, snapshots=rows)["bad_lines"] == 1
     future = [{"key_id": "k1", "at": (NOON + timedelta(days=1)).isoformat(), "spent_today": 1}]
     assert "from the future" in act(house, "/snapshots", 422, snapshots=future)["detail"]
     assert "no snapshot" in act(house, "/snapshots", 422, snapshots=[])["detail"]
