@@ -61,7 +61,7 @@ def build_app(settings: Settings, *, clock: Clock | None = None, migrate: bool =
     """Open what the settings name. The database is brought to this version's schema. Raises StoreError."""
     polls_by = clock or SystemClock()
     store = open_store(settings, migrate=migrate)
-    source: Source = SOURCES[settings.source.kind](settings.source.config, polls_by)  # type: ignore[arg-type]  # its own Config
+    source = SOURCES[settings.source.kind](settings.source.config, polls_by)
     channels = open_channels(settings)
     rules = Rules(
         telling=telling_of(settings),

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 
-from flowy_watch.core.usage import DAY
-
 YOUNG = timedelta(hours=6)
 """So long a first sighting is told with its latest figures, and longer where no poll saw it before."""
 
-_RATE_OVER = 28 * DAY
+_RATE_OVER = timedelta(days=28)
+_FIRST = timedelta(days=1)
 _WIDTHS = {4: (24, 16), 6: (48, 32)}  # bits of an address: a site, a provider's range
 
 
@@ -87,7 +86,7 @@ def _novelty(
     if not new:
         return None
     known = [one for one in seen if one.first_at <= after]
-    begin = max(after - _RATE_OVER, since + DAY)  # what came on the first day was there before
+    begin = max(after - _RATE_OVER, since + _FIRST)  # what came on the first day was there before
     lately = sum(one.first_at > begin for one in known)
     if lately > most:
         return Novelty((), tuple(known))

@@ -2,13 +2,16 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
+from flowy_watch.core.provenance import Provenance
 from flowy_watch.core.redact import redact
+from flowy_watch.core.sighting import Sightings
 
 Microcredits: TypeAlias = int
 """Credits as exact integers; one credit is 1,000,000 of them."""
@@ -56,6 +59,20 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Answers:
+    """How a key's requests of one UTC day were answered, as far as a source sees that."""
+
+    refused: int = 0
+    """401"""
+    capped: int = 0
+    """402"""
+    throttled: int = 0
+    """429"""
+    unpriced: int = 0
+    """Runs that no price is known for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What one pull of a source brought. `snapshots` holds each key once."""
 
@@ -66,6 +83,12 @@ class Reading:
     skipped: tuple[Skipped, ...] = ()
     clock_offset: timedelta | None = None
     """The source's clock minus ours; None when it does not tell the time."""
+    sightings: Mapping[str, Sightings] = field(default_factory=dict)
+    """By key id, from a source that sees who uses a key."""
+    answers: Mapping[str, Answers] = field(default_factory=dict)
+    """By key id, of the day of `taken_at`."""
+    provenance: Mapping[str, Provenance] = field(default_factory=dict)
+    """By key id, where there is anything to say: several sources, or one that is not exact."""
 
 
 def day_of(at: datetime) -> date:

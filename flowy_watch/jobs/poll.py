@@ -179,6 +179,7 @@ class PollJob:
             new_keys,
             rules.false_alarms_per_month,
             work.alerts.dismissals(now - _LENIENT_FOR),
+            pulled.reading.sightings,
         )
 
     def _tell(

@@ -1,5 +1,7 @@
 """The kinds of source: one file and one line here each."""
 
 from flowy_watch.sources.api import ApiSource
+from flowy_watch.sources.base import Kind
+from flowy_watch.sources.meter import MeterSource
 
-SOURCES = {"api": ApiSource}
+SOURCES: dict[str, Kind] = {"api": ApiSource, "meter": MeterSource}

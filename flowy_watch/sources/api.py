@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from flowy_watch.clock import SystemClock
 from flowy_watch.core.check import Check
+from flowy_watch.core.provenance import Figure, Knowledge, Sure
 from flowy_watch.core.usage import Microcredits, Reading, Skipped, Snapshot, clean_name, day_of
 from flowy_watch.errors import CredentialRefused, SourceError
 from flowy_watch.sources.columns import KeyColumns
@@ -27,6 +29,7 @@ class ApiSource:
     """Keeps one connection alive between pulls; `close` ends it, and cuts short a pull that waits."""
 
     Config = ApiOptions
+    knows: ClassVar[Knowledge] = {figure: Sure.EXACT for figure in Figure if figure is not Figure.ORIGINS}
 
     def __init__(
         self,

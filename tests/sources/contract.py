@@ -2,13 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
+from flowy_watch.ledger import Batch, Counts, Ledger, bucket_of
+from flowy_watch.ledger.batch import KeySeen
 from flowy_watch.sources.api import ApiSource
 from flowy_watch.sources.base import Source
+from flowy_watch.sources.meter import MeterSource
 
 from .conftest import TOKEN
-from .server import FakeTime, Reply, Server, key, listed, workspace
+from .server import NOON, FakeTime, Reply, Server, key, listed, workspace
 
 
 class Rig(Protocol):
@@ -59,4 +65,41 @@ def api_rig() -> Iterator[Rig]:
         server.close()
 
 
-RIGS: dict[str, Callable[[], AbstractContextManager[Rig]]] = {"api": api_rig}
+class MeterRig:
+    secret = TOKEN
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "meter.db"
+        self.options: dict[str, Any] = {"ledger": self._path, "busy": timedelta(seconds=0.1)}
+        self.source: Source = MeterSource(MeterSource.Config(**self.options))
+
+    def list_keys(self, count: int) -> None:
+        self._write([(f"key_{n}", 5_000_000) for n in range(1, count + 1)])
+
+    def spoil_one(self) -> None:
+        self._write([("key_1", 5_000_000), ("key_2", -1)])
+
+    def break_down(self) -> None:
+        self.source.close()
+        self._path.write_text(f"{TOKEN} was here")
+
+    def _write(self, spends: list[tuple[str, int]]) -> None:
+        self._path.unlink(missing_ok=True)
+        ledger = Ledger(self._path)
+        for key_id, spent in spends:
+            counts = {(key_id, bucket_of(NOON), "poster"): Counts(requests=1, runs=1, spent=spent)}
+            ledger.add(Batch(counts, {key_id: KeySeen(NOON, "WXYZ", used_at=NOON)}))
+        ledger.close()
+
+
+@contextmanager
+def meter_rig() -> Iterator[Rig]:
+    with TemporaryDirectory() as folder:
+        rig = MeterRig(Path(folder))
+        try:
+            yield rig
+        finally:
+            rig.source.close()
+
+
+RIGS: dict[str, Callable[[], AbstractContextManager[Rig]]] = {"api": api_rig, "meter": meter_rig}
