@@ -50,7 +50,7 @@ def test_the_readme_names_every_command() -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("number", [0, 1, 2])
 def test_the_configuration_of_the_readme_loads(number: int, tmp_path: Path) -> None:
     text = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)[number]
     secret = tmp_path / "secret"

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from flowy_watch import __version__
-from flowy_watch.cli import act, backtest, begin, data, digest, see, watch  # noqa: F401  # each registers its commands
+from flowy_watch.cli import act, backtest, begin, data, digest, metering, see, watch  # noqa: F401  # each registers its commands
 from flowy_watch.cli.common import app, say
 from flowy_watch.errors import FlowyWatchError
 

@@ -9,6 +9,7 @@ from datetime import time as clock_time
 from datetime import timedelta
 from functools import cached_property, lru_cache
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
@@ -243,6 +244,58 @@ class WebSettings(_Section):
         return self.url.rstrip("/") or (f"http://127.0.0.1:{self.port}" if everywhere else f"http://{self.listen}")
 
 
+_Credits = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+
+
+class MeterKeySettings(_Section):
+    """`[meter.keys."…"]`: a key by its fingerprint or its last four characters, or `*` for every other one.
+
+    Each limit is the meter's own, and is not set unless it stands here.
+    """
+
+    name: str = ""
+    daily_cap: _Credits | None = None
+    """Credits by price and UTC day; what would go beyond is answered 402."""
+    daily_runs: Annotated[int, Field(ge=0)] | None = None
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+
+
+class MeterSettings(_Section):
+    """`[meter]`: the metering proxy, which `flowy-watch meter` runs in a process of its own."""
+
+    listen: Annotated[str, AfterValidator(checks.listen_address)] = "127.0.0.1:8430"
+    upstream: Annotated[str, AfterValidator(checks.web_address)] = "https://apis.tryflowy.ai/genstudio-svc-v2/api/v1"
+    """The one Flowy that everything is forwarded to. Its path comes before every path that has it not already."""
+    ca_file: Path | None = None
+    """Authorities that may vouch for the upstream, in place of the system's."""
+    ledger: Path = Path("flowy-meter.db")
+    origins: Annotated[Literal["plain", "truncated", "hashed"], BeforeValidator(checks.lower)] = "truncated"
+    """What the ledger holds of client addresses and user agents."""
+    origins_key: Annotated[SecretStr, Field(min_length=16)] | None = None
+    """With which they are hashed."""
+    prices: dict[str, _Credits] = {}
+    """Credits of a run by app id; `*` is every other app."""
+    keys: dict[Annotated[str, Field(pattern=r"^([0-9a-f]{16}|.{4}|\*)$")], MeterKeySettings] = {}
+    max_connections: Annotated[int, Field(ge=1, le=50_000)] = 1000
+    max_body: Annotated[int, Field(ge=1)] = 1024
+    """Megabytes of a request's body."""
+    answer_timeout: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)
+    """How long the upstream may be silent before the meter answers 504."""
+    drain: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(seconds=30)
+    """How long what is under way may go on after SIGTERM."""
+
+    @model_validator(mode="after")
+    def _keyed(self) -> "MeterSettings":
+        if self.origins == "hashed" and self.origins_key is None:
+            raise ValueError("must have a key to hash origins with: set meter.origins_key_file")
+        return self
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
 class LogSettings(_Section):
     """`[log]`: written to standard error."""
 
@@ -269,6 +322,7 @@ class Settings(_Section):
     """As configured, or when none is: one that takes every alert to every channel."""
     digest: DigestSettings
     web: WebSettings
+    meter: MeterSettings
     log: LogSettings
 
     @property

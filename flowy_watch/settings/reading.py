@@ -21,6 +21,7 @@ from flowy_watch.settings.options import (
     ImportSettings,
     KeySettings,
     LogSettings,
+    MeterSettings,
     PollSettings,
     RouteSettings,
     Settings,
@@ -42,6 +43,18 @@ def load(path: Path | None, *, environ: Mapping[str, str]) -> Settings:
     Raises SettingsError: one line that names the option and never a value. Paths in the configuration are relative
     to the working directory.
     """
+    return _settings(_tree(path, environ))
+
+
+def load_meter(path: Path | None, *, environ: Mapping[str, str]) -> tuple[MeterSettings, LogSettings]:
+    """As `load`, of what the meter's process needs: it has none of the daemon's secrets, and need not."""
+    tree = _tree(path, environ)
+    refuse_unknown(tree, Settings.model_fields, ())
+    meter = made(MeterSettings, tree.get("meter", {}), ("meter",))
+    return meter, made(LogSettings, tree.get("log", {}), ("log",))
+
+
+def _tree(path: Path | None, environ: Mapping[str, str]) -> dict[str, object]:
     explicit = path or (Path(environ[PATH_VARIABLE]) if environ.get(PATH_VARIABLE) else None)
     try:
         tree = _read(explicit or DEFAULT_PATH)
@@ -50,7 +63,7 @@ def load(path: Path | None, *, environ: Mapping[str, str]) -> Settings:
             raise SettingsError(f"there is no configuration at {explicit}; `flowy-watch init` writes one") from None
         tree = {}
     _overlay(tree, environ)
-    return _settings(tree)
+    return tree
 
 
 def parse(text: str, *, environ: Mapping[str, str]) -> Settings:
@@ -149,6 +162,7 @@ def _settings(tree: Mapping[str, object]) -> Settings:
         routes=routes or ((RouteSettings(channels=tuple(channels)),) if channels else ()),
         digest=digest,
         web=made(WebSettings, tree.get("web", {}), ("web",)),
+        meter=made(MeterSettings, tree.get("meter", {}), ("meter",)),
         log=made(LogSettings, tree.get("log", {}), ("log",)),
     )
 

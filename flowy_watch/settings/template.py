@@ -152,6 +152,26 @@ url = ""                             # the address people use, where a proxy sta
 # token_file = "/run/secrets/web_token"         # may act; also for the JSON API and /metrics
 # viewer_token_file = "/run/secrets/web_viewer" # may only read
 
+# A proxy in front of Flowy that counts what every key does: `flowy-watch meter`, a process of its own.
+[meter]
+listen = "127.0.0.1:8430"            # point FLOWY_API of your servers there
+upstream = "https://apis.tryflowy.ai/genstudio-svc-v2/api/v1"
+# ca_file = "/etc/ssl/our-ca.pem"    # in place of the system's authorities
+ledger = "flowy-meter.db"
+origins = "truncated"                # of addresses and user agents; also "plain", "hashed" (with origins_key_file)
+# prices = { "app-id" = 4, "*" = 1 } # credits of a run; what is not here is learned where a balance is known
+max_connections = 1000
+max_body = 1024                      # megabytes
+answer_timeout = "5m"                # of Flowy, before the meter answers 504
+drain = "30s"                        # for what is under way at SIGTERM
+
+# What a key is called, and the meter's own limits; none is set unless it stands here.
+# [meter.keys."A1b2"]                           # its last four characters, or its fingerprint; "*": every other key
+# name = "prod-render"
+# daily_cap = 500                               # credits by price and UTC day: 402 beyond
+# daily_runs = 100                              # 402 beyond
+# requests_per_minute = 30                      # 429 beyond
+
 [log]
 level = "info"                       # debug, info, warning, error
 format = "auto"                      # json, console; auto: console on a terminal

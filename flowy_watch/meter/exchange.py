@@ -1,0 +1,339 @@
+"""One request and its answer, on their way through."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from flowy_watch.ledger import Outcome
+from flowy_watch.meter.answer import answer
+from flowy_watch.meter.errand import NOTHING, errand_of
+from flowy_watch.meter.guard import Reservation
+from flowy_watch.meter.head import CHUNKED, CLOSE, Headers, chunk, head_bytes, last_chunk, sorted_out
+from flowy_watch.meter.peek import Peek
+
+if TYPE_CHECKING:
+    from flowy_watch.meter.client import Client
+    from flowy_watch.meter.upstream import Upstream
+
+_SMALL = 64 * 1024  # bytes of a body that are kept until there is a connection, or waited for before a refusal
+_SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS"))  # asked again when a kept connection turns out to be closed
+_OUTCOMES: dict[object, Outcome] = {"completed": Outcome.COMPLETED, "failed": Outcome.FAILED}
+
+
+class Request(NamedTuple):
+    """As it came, before anything of it is believed."""
+
+    method: bytes
+    target: bytes
+    headers: Headers
+    old: bool
+    """HTTP/1.0, which knows no chunks."""
+    keep_alive: bool
+
+
+class Wrong(NamedTuple):
+    """Why a request is not forwarded."""
+
+    status: int
+    error: str
+
+
+class Exchange:
+    """From the head of a request to the end of its answer. Everything here runs on the event loop.
+
+    The client's side calls `begin`, `send`, `finish`, `push` and `client_lost`, the upstream's side `answered`,
+    `received`, `ended`, `pull` and `lost`. Nothing is held back: what one read brought leaves in one write.
+    """
+
+    __slots__ = (
+        "_client", "_errand", "_head", "_key", "_left", "_meter", "_noted", "_out", "_own", "_peek", "_pending",
+        "_pending_bytes", "_request", "_reservation", "_send_chunks", "_take_chunks", "_until_eof", "answering",
+        "bodiless", "keep", "moved_at", "over", "request_ended", "upstream",
+    )  # fmt: skip
+
+    def __init__(self, client: "Client", request: Request) -> None:
+        self._client, self._meter, self._request = client, client.meter, request
+        self._key, self._errand = client.meter.tally.nobody, NOTHING
+        self._noted: dict[bytes, bytes] = {}
+        self._reservation: Reservation | None = None
+        self._head = b""
+        self._send_chunks = self._take_chunks = self._until_eof = False
+        self._left = client.meter.limits.body_bytes
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._own: tuple[int, str, Headers] | None = None
+        self._out: list[bytes] = []
+        self._peek: Peek | None = None
+        self.upstream: Upstream | None = None
+        self.request_ended = self.answering = self.bodiless = self.over = False
+        self.keep = request.keep_alive
+        """Whether the client's connection may be used again."""
+        self.moved_at = client.meter.seconds()
+        """When something last went on."""
+
+    # The request
+
+    def begin(self) -> None:
+        wrong = self._prepare()
+        if wrong:
+            self.keep = False
+            self._answer_self(wrong.status, wrong.error)
+            return
+        meter, now = self._meter, self._meter.clock.now()
+        stop = meter.guard.stop(self._key, self._errand.app_id, now)
+        if stop:
+            meter.tally.stopped(self._key, self._errand, stop.status, now)
+            self._answer_self(stop.status, stop.error, stop.headers)
+            return
+        self._reservation = meter.guard.reserve(self._key, self._errand.app_id, now)
+        meter.pool.serve(self, safe=self.is_safe)
+
+    @property
+    def is_safe(self) -> bool:
+        return self._request.method in _SAFE and not self._body_announced
+
+    @property
+    def _body_announced(self) -> bool:
+        return self._send_chunks or self._noted.get(b"content-length", b"0") != b"0"
+
+    def _prepare(self) -> Wrong | None:
+        request, target = self._request, self._meter.target
+        if request.target[:1] != b"/" and not (request.target == b"*" and request.method == b"OPTIONS"):
+            return Wrong(400, "The request must name a path of Flowy's API, not another server")
+        lines, noted, twice = sorted_out(request.headers, host=target.authority)
+        self._noted = noted
+        if twice & {b"host", b"authorization", b"content-length", b"transfer-encoding"}:
+            return Wrong(400, "A header that must not be repeated is")
+        if b"host" not in noted:
+            if not request.old:
+                return Wrong(400, "The Host header is missing")
+            lines.insert(0, b"Host: " + target.authority)
+        coding = noted.get(b"transfer-encoding")
+        if coding is not None:
+            if coding.lower() != b"chunked" or request.old:
+                return Wrong(501, "This transfer coding is not supported")
+            self._send_chunks = True
+            lines.append(CHUNKED)
+        elif int(noted.get(b"content-length") or 0) > self._left:
+            return Wrong(413, f"The body is larger than {self._left} bytes")
+        if noted.get(b"expect", b"100-continue").lower() != b"100-continue":
+            return Wrong(417, "This expectation is not supported")
+        self._key = self._meter.tally.key_of(noted.get(b"authorization"))
+        self._errand = errand_of(request.method, request.target)
+        path = request.target
+        if target.path and not target.has(path):
+            path = target.path + path
+        self._head = head_bytes(request.method + b" " + path + b" HTTP/1.1", lines)
+        return None
+
+    def take(self, upstream: "Upstream") -> None:
+        """`upstream` is this exchange's alone from now on."""
+        if self.over:
+            self._meter.pool.release(upstream)
+            return
+        self.upstream, upstream.exchange = upstream, self
+        self.moved_at = self._meter.seconds()
+        self._pending.insert(0, self._head)
+        self._client.release_connecting()
+
+    def send(self, data: bytes) -> None:
+        """A piece of the request's body."""
+        if self._own or self.over:
+            return
+        self._left -= len(data)
+        if self._left < 0:
+            self.abandon(413, f"The body is larger than {self._meter.limits.body_bytes} bytes")
+            return
+        self._pending.append(chunk(data) if self._send_chunks else data)
+        if not self.upstream:
+            self._pending_bytes += len(data)
+            if self._pending_bytes > _SMALL:
+                self._client.hold_connecting()
+
+    def finish(self, trailers: Headers) -> None:
+        """The request is whole."""
+        self.request_ended = True
+        self.moved_at = self._meter.seconds()
+        if self._own:
+            self._say()
+        elif self._send_chunks and not self.over:
+            self._pending.append(last_chunk(trailers))
+
+    def push(self) -> None:
+        """Send on what is here."""
+        if self.upstream and self._pending:
+            self.moved_at = self._meter.seconds()
+            self.upstream.write(self._pending)
+            self._pending = []
+
+    def abandon(self, status: int, error: str) -> None:
+        """The exchange cannot go on: say so where an answer has not begun, else hang up in the middle of it."""
+        if self.over:
+            return
+        if self._own:  # and the rest of the request does not come
+            self.keep = False
+            self._say()
+            return
+        if self.answering:
+            self.keep = False
+            self._end(reuse=False)
+            return
+        self._unanswered(counted=status >= 500)
+        self.keep = self.keep and self.request_ended
+        self._answer_self(status, error)
+
+    def hold(self, *, full: bool) -> None:
+        """The upstream does not take what was written to it, or does again."""
+        self._client.hold_full(full)
+
+    def client_lost(self) -> None:
+        """What was asked for in full may have been done: its answer is still counted."""
+        if self._own or not self.request_ended or not self.upstream:
+            if not self.answering:
+                self._unanswered(counted=False)
+            self._end(reuse=False)
+        elif self.answering and self._peek is None:
+            self._end(reuse=False)
+
+    # The answer
+
+    def answered(self, status: int, reason: bytes, headers: Headers) -> None:
+        """The head of an answer, or of one that only announces another (1xx)."""
+        lines, noted, twice = sorted_out(headers)
+        first_line = b"HTTP/1.1 %d %b" % (status, reason)
+        self.moved_at = self._meter.seconds()
+        if status < 200 and status != 101:
+            if not self._request.old:
+                self._out.append(head_bytes(first_line, lines))
+            return
+        coding = noted.get(b"transfer-encoding", b"").lower()
+        if coding not in (b"", b"chunked") or b"content-length" in twice or status == 101:
+            self.abandon(502, "Flowy's answer could not be understood (flowy-watch meter)")
+            return
+        self.answering = True
+        self._count(status, noted)
+        self.bodiless = self._request.method == b"HEAD" or status in (204, 304)
+        self._until_eof = not self.bodiless and not coding and b"content-length" not in noted
+        if coding:
+            if self._request.old:
+                self.keep = False
+            else:
+                lines.append(CHUNKED)
+                self._take_chunks = not self.bodiless
+        if self._until_eof or not self.request_ended or self._meter.draining:
+            self.keep = False
+        if not self.keep:
+            lines.append(CLOSE)
+        self._out.append(head_bytes(first_line, lines))
+
+    def _count(self, status: int, noted: dict[bytes, bytes]) -> None:
+        meter, now = self._meter, self._meter.clock.now()
+        origin = self._client.address, meter.labels.agent(self._noted.get(b"user-agent", b""))
+        meter.tally.answered(self._key, self._errand, status, origin, now)
+        if self._reservation:
+            self._reservation.settle(accepted=status == 202, now=now)
+            self._reservation = None
+        if (status == 202 and self._errand.app_id) or (status == 200 and self._errand.run_id):
+            self._peek = Peek(noted.get(b"content-encoding", b""))
+
+    def received(self, data: bytes) -> None:
+        """A piece of the answer's body."""
+        if self._peek:
+            self._peek.add(data)
+        self._out.append(chunk(data) if self._take_chunks else data)
+
+    def pull(self) -> None:
+        """Hand on what is here."""
+        if self._out and not self.over:
+            self.moved_at = self._meter.seconds()
+            self._client.write(self._out)
+            if self._client.gone and self.answering and (self._peek is None or self._peek.is_full):
+                self._end(reuse=False)
+        self._out = []
+
+    def ended(self, trailers: Headers) -> None:
+        """The answer is whole."""
+        if self.over:
+            return
+        if self._take_chunks:
+            self._out.append(last_chunk(trailers))
+        self.pull()
+        peek = self._peek
+        self._end(reuse=self.request_ended)
+        if peek:
+            self._look(peek.data())
+
+    def lost(self, *, unused: bool) -> None:
+        """The upstream hung up; `unused`: without a byte of an answer, on a connection that was kept from before."""
+        self.upstream = None
+        if self.over:
+            return
+        if self.answering and self._until_eof:
+            self.ended([])
+        elif unused and self.is_safe and not self.answering:
+            self._pending = []
+            self._meter.pool.serve(self, safe=False)
+            self.push()
+        else:
+            self.abandon(502, "Flowy hung up before it answered (flowy-watch meter)")
+
+    def sweep(self, seconds: float) -> None:
+        """Give up on a side that does nothing for too long."""
+        limits = self._meter.limits
+        waited = seconds - self.moved_at
+        if self._client.full or not self.request_ended:
+            if waited > limits.silence_seconds:
+                self.abandon(408, "The request did not come to its end in time (flowy-watch meter)")
+        elif self.upstream and waited > limits.answer_seconds:
+            self.abandon(504, "Flowy did not answer in time (flowy-watch meter)")
+
+    def _look(self, data: dict[str, object]) -> None:
+        """What a small answer says about a run."""
+        now, run_id, status = self._meter.clock.now(), data.get("runId"), data.get("status")
+        if self._errand.app_id:
+            if isinstance(run_id, str) and 0 < len(run_id) <= 100:
+                self._meter.tally.run_started(self._key, self._errand.app_id, run_id, now)
+        elif isinstance(status, str) and status in _OUTCOMES:
+            self._meter.tally.run_ended(self._errand.run_id, _OUTCOMES[status], now)
+
+    def _unanswered(self, *, counted: bool) -> None:
+        now = self._meter.clock.now()
+        if counted:
+            self._meter.tally.unanswered(self._key, self._errand, now)
+        if self._reservation:
+            self._reservation.settle(accepted=False, now=now)
+            self._reservation = None
+
+    def _answer_self(self, status: int, error: str, headers: Headers | None = None) -> None:
+        """Once the request is whole where the rest of it is short, else at once, and nothing more is read."""
+        self._drop_upstream(reuse=False)
+        self._pending = []
+        self._own = status, error, headers or []
+        length = self._noted.get(b"content-length", b"0")
+        short = not self._send_chunks and length.isdigit() and int(length) <= _SMALL and b"expect" not in self._noted
+        if self.request_ended or not short:
+            self.keep = self.keep and self.request_ended
+            self._say()
+
+    def _say(self) -> None:
+        if self._own is None:
+            return
+        status, error, headers = self._own
+        self.keep = self.keep and not self._meter.draining
+        head_only = self._request.method == b"HEAD"
+        self._client.write([answer(status, error, headers, close=not self.keep, head_only=head_only)])
+        self._end(reuse=False)
+
+    def _end(self, *, reuse: bool) -> None:
+        if self.over:
+            return
+        self.over = True
+        self._drop_upstream(reuse=reuse)
+        self._client.exchange_over(self)
+
+    def _drop_upstream(self, *, reuse: bool) -> None:
+        upstream, self.upstream = self.upstream, None
+        if upstream:
+            upstream.exchange = None
+            if reuse:
+                self._meter.pool.release(upstream)
+            else:
+                upstream.abort()

@@ -1,0 +1,82 @@
+"""The meter as a process: its socket, its signals, its event loop."""
+
+import asyncio
+import os
+import resource
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib import import_module
+
+import structlog
+
+from flowy_watch.clock import Clock
+from flowy_watch.errors import FlowyWatchError
+from flowy_watch.meter.config import MeterConfig
+from flowy_watch.meter.meter import Meter
+from flowy_watch.notify_socket import NotifySocket
+
+_BACKLOG = 1024
+_FIRST = 3  # the descriptor that systemd hands over first (sd_listen_fds(3))
+
+log = structlog.get_logger()
+
+
+class CannotListen(FlowyWatchError):
+    """The address is taken or not ours."""
+
+
+def run_meter(config: MeterConfig, clock: Clock) -> None:
+    """Serve until SIGTERM or SIGINT. Raises CannotListen."""
+    listener = listener_for(config.host, config.port, os.environ)
+    _raise_file_limit(2 * config.limits.connections + 100)
+    with listener, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(config, clock, listener))
+
+
+async def _serve(config: MeterConfig, clock: Clock, listener: socket.socket) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    notify = NotifySocket()
+    host, port = listener.getsockname()[:2]
+    log.info("meter.listening", host=host, port=port, upstream=config.target.host)
+    notify.tell("READY=1")
+    await Meter(config, clock).run(listener, stop)
+    notify.tell("STOPPING=1")
+    log.info("meter.stopped")
+
+
+def listener_for(host: str, port: int, environ: Mapping[str, str]) -> socket.socket:
+    """The socket of systemd's socket unit where there is one: clients wait in it while the meter is started anew."""
+    if environ.get("LISTEN_PID") == str(os.getpid()) and environ.get("LISTEN_FDS", "").isdigit():
+        return socket.socket(fileno=_FIRST)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named TCP, or asyncio leaves Nagle's algorithm on
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror}; change meter.listen") from error
+    return listener
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """uvloop's where it is installed."""
+    with suppress(ImportError):
+        factory: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
+        return factory
+    return asyncio.new_event_loop
+
+
+def _raise_file_limit(wanted: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        with suppress(ValueError, OSError):
+            most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

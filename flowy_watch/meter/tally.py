@@ -1,0 +1,162 @@
+"""Counting what was answered, until the writer takes it to the ledger."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from flowy_watch.ledger import NO_KEY, OTHER, Batch, Counts, Outcome, Price, bucket_of, fingerprint_of
+from flowy_watch.ledger.batch import BUCKET, KeySeen, RunEnded, RunStarted, Seen
+from flowy_watch.meter.config import EVERY_OTHER, NO_RULES, KeyRules, MeterConfig
+from flowy_watch.meter.errand import Errand
+
+_SHORTEST = 16  # of a secret; shorter ones are no keys, and could be guessed from their fingerprint
+_MOST_KEYS = 2000  # that are told apart between two starts
+_MOST_APPS = 500  # of a key
+_MOST_ORIGINS = 5000  # that wait to be written
+_MOST_RUNS = 100_000  # whose ids wait to be written
+_BEARER = re.compile(rb"\s*bearer\s+([^\s,]+)", re.IGNORECASE)
+_BUCKET = timedelta(seconds=BUCKET)
+
+
+@dataclass(slots=True)
+class Key:
+    """A key that was seen since the start; never its secret."""
+
+    fingerprint: str
+    counted_as: str
+    """Its fingerprint, or one for many."""
+    last_four: str = ""
+    rules: KeyRules = NO_RULES
+    apps: set[str] = field(default_factory=set)
+    """Those that are counted under their own name."""
+
+
+class Tally:
+    """For the event loop's thread alone. Bounded, whatever clients send."""
+
+    def __init__(self, config: MeterConfig) -> None:
+        self._rules_of = config.rules_of
+        self._keys: dict[str, Key] = {}
+        self.nobody = Key(NO_KEY, NO_KEY)
+        self.prices: Mapping[str, Price] = {}
+        """By app; `*` is every other one."""
+        self._batch = Batch()
+        self._bucket = datetime.fromtimestamp(0, UTC)
+        self._until = self._bucket
+
+    def take(self) -> Batch:
+        """What was counted since the last call."""
+        batch, self._batch = self._batch, Batch()
+        return batch
+
+    def key_of(self, authorization: bytes | None) -> Key:
+        match = _BEARER.match(authorization) if authorization else None
+        if not match or len(secret := match[1]) < _SHORTEST:
+            return self.nobody
+        fingerprint = fingerprint_of(secret)
+        key = self._keys.get(fingerprint)
+        if key is None:
+            last_four = secret[-4:].decode("ascii", "replace")
+            key = Key(fingerprint, fingerprint, last_four, self._rules_of(fingerprint, last_four))
+            if len(self._keys) < _MOST_KEYS:
+                self._keys[fingerprint] = key
+            else:
+                key.counted_as = OTHER
+        return key
+
+    def price_of(self, app_id: str) -> Price | None:
+        return self.prices.get(app_id) or self.prices.get(EVERY_OTHER)
+
+    def answered(self, key: Key, errand: Errand, status: int, origin: tuple[str, str], now: datetime) -> None:
+        """The upstream began to answer; `origin` is address and user agent."""
+        counts = self._counts(key, errand.app_id, now)
+        counts.requests += 1
+        run = status == 202 and errand.app_id != ""
+        if run:
+            self._accept(counts, key, errand.app_id, now)
+        elif status == 401:
+            counts.answers_401 += 1
+        elif status == 402:
+            counts.answers_402 += 1
+        elif status == 429:
+            counts.answers_429 += 1
+        elif status >= 500:
+            counts.answers_5xx += 1
+        if key.counted_as != key.fingerprint or key is self.nobody:
+            return
+        seen = self._batch.keys.get(key.fingerprint)
+        if seen is None:
+            seen = self._batch.keys[key.fingerprint] = KeySeen(now, key.last_four, key.rules.name)
+        if status == 401:
+            seen.refused_at = now
+            return  # an origin or an app that was refused used nothing
+        seen.used_at = now
+        self._see_origin(key, origin, run, now)
+
+    def unanswered(self, key: Key, errand: Errand, now: datetime) -> None:
+        self._counts(key, errand.app_id, now).unanswered += 1
+
+    def stopped(self, key: Key, errand: Errand, status: int, now: datetime) -> None:
+        """The guard answered in the upstream's place."""
+        counts = self._counts(key, errand.app_id, now)
+        if status == 401:
+            counts.stopped_401 += 1
+        elif status == 402:
+            counts.stopped_402 += 1
+        else:
+            counts.stopped_429 += 1
+
+    def run_started(self, key: Key, app_id: str, run_id: str, now: datetime) -> None:
+        if len(self._batch.runs) < _MOST_RUNS:
+            self._batch.runs[run_id] = RunStarted(key.counted_as, app_id, now)
+
+    def run_ended(self, run_id: str, outcome: Outcome, now: datetime) -> None:
+        if len(self._batch.outcomes) < _MOST_RUNS:
+            self._batch.outcomes[run_id] = RunEnded(outcome, now)
+
+    def _counts(self, key: Key, app_id: str, now: datetime) -> Counts:
+        if not self._bucket <= now < self._until:
+            self._bucket = bucket_of(now)
+            self._until = self._bucket + _BUCKET
+        if app_id and app_id not in key.apps:
+            if len(key.apps) < _MOST_APPS:
+                key.apps.add(app_id)
+            else:
+                app_id = OTHER
+        bucketed = (key.counted_as, self._bucket, app_id)
+        counts = self._batch.counts.get(bucketed)
+        if counts is None:
+            counts = self._batch.counts[bucketed] = Counts()
+        return counts
+
+    def _accept(self, counts: Counts, key: Key, app_id: str, now: datetime) -> None:
+        counts.runs += 1
+        price = self.price_of(app_id)
+        if price:
+            counts.spent += price.price
+            counts.spent_low += price.low
+            counts.spent_high += price.high
+        else:
+            counts.unpriced += 1
+        apps = self._batch.apps
+        seen = apps.get((key.counted_as, app_id))
+        if seen is None:
+            if app_id not in key.apps:
+                app_id = OTHER
+            seen = apps.setdefault((key.counted_as, app_id), Seen(now, now))
+        seen.last_at = now
+        seen.requests += 1
+        seen.runs += 1
+
+    def _see_origin(self, key: Key, origin: tuple[str, str], run: bool, now: datetime) -> None:
+        origins = self._batch.origins
+        where = (key.fingerprint, *origin)
+        seen = origins.get(where)
+        if seen is None:
+            if len(origins) >= _MOST_ORIGINS:
+                where = (key.fingerprint, OTHER, OTHER)
+            seen = origins.setdefault(where, Seen(now, now))
+        seen.last_at = now
+        seen.requests += 1
+        seen.runs += run
