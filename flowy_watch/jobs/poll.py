@@ -23,6 +23,7 @@ from flowy_watch.errors import CredentialRefused, SourceError
 from flowy_watch.jobs.toll import with_toll
 from flowy_watch.sources.base import Source
 from flowy_watch.store import Store, Work
+from flowy_watch.store.days import Listed
 from flowy_watch.store.usage import FAILED, GOOD, PARTIAL
 
 _TOLERATED = timedelta(minutes=5)  # between the source's clock and ours
@@ -72,6 +73,7 @@ class PollJob:
         self._one_at_a_time = Lock()
         self._watch: Watch | None = None
         self._numbers: dict[str, int] = {}
+        self._listed = Listed()
         self._poll_id = -1
         self.idle = Event()
         """Cleared while a poll is being recorded: what can wait, such as a page, gives way."""
@@ -147,7 +149,7 @@ class PollJob:
     def _watch_as_of(self, work: Work) -> Watch:
         if self._watch is None or self._poll_id != work.usage.last_poll_id():
             self._watch = work.usage.load_watch()
-            self._numbers = work.usage.numbers()
+            self._numbers, self._listed = work.usage.numbers(), Listed()
         return self._watch
 
     def _take_in(self, work: Work, watch: Watch, poll_id: int, pulled: _Pulled) -> frozenset[str]:
@@ -155,7 +157,7 @@ class PollJob:
         if pulled.outcome == FAILED:
             return frozenset()
         before = watch.taken_at
-        work.usage.add_snapshots(poll_id, reading, self._numbers)
+        work.usage.add_snapshots(poll_id, reading, self._numbers, self._listed)
         known, new = watch.listed_before, watch.add(reading)
         work.usage.rename(watch.renamed)
         if pulled.outcome == GOOD:

@@ -11,11 +11,11 @@ from flowy_watch.core.digest import IDLE_DAYS, RECENT_DAYS, BalanceFigures, DayF
 from flowy_watch.core.period import Period, days_between
 from flowy_watch.core.usage import CREDIT, DAY, KeyStatus, Microcredits, day_start
 from flowy_watch.store.answers import alerts_opened
-from flowy_watch.store.tables import Balance, DailySnapshot, Key, Poll
+from flowy_watch.store.days import days_now as _days
+from flowy_watch.store.tables import Balance, Key, Poll
 from flowy_watch.store.usage import FAILED
 
-_days = DailySnapshot.__table__  # type: ignore[attr-defined]  # SQLModel sets it, without telling mypy
-_keys = Key.__table__  # type: ignore[attr-defined]
+_keys = Key.__table__  # type: ignore[attr-defined]  # SQLModel sets it, without telling mypy
 _balances = Balance.__table__  # type: ignore[attr-defined]
 _polls = Poll.__table__  # type: ignore[attr-defined]
 
@@ -137,7 +137,7 @@ class Figures:
 
     def _usual_highs(self, end: date) -> dict[int, Microcredits]:
         """The 95th percentile of the last 28 days of each key that has a cap."""
-        by_key = {"partition_by": _days.c.key_no}
+        by_key: dict[str, Any] = {"partition_by": _days.c.key_no}
         ranked = (
             select(
                 _days.c.key_no,

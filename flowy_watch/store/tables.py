@@ -70,7 +70,7 @@ class SnapshotRow(SQLModel, table=True):
 
 
 class DailySnapshot(SQLModel, table=True):
-    """One key's UTC day. While the day runs, the latest poll's figures; `complete` once a poll closed it."""
+    """One key's UTC day; `complete` once a poll closed it. While it runs, `RunningDay` may know of later figures."""
 
     __tablename__ = "daily_snapshots"
     __table_args__ = {"sqlite_with_rowid": False}  # SQLAlchemy's form
@@ -84,6 +84,20 @@ class DailySnapshot(SQLModel, table=True):
     polls: int
     last_taken_at: datetime
     complete: bool
+
+
+class RunningDay(SQLModel, table=True):
+    """A day with polls that its daily snapshots do not have yet: the latest of them, and how many there are.
+
+    All of them list the same keys, each of which has a daily snapshot of that day already.
+    """
+
+    __tablename__ = "running_days"
+
+    day: date = Field(primary_key=True)
+    poll_id: int = Field(sa_column=Column(BIG, ForeignKey("polls.id"), nullable=False))
+    taken_at: datetime
+    polls: int
 
 
 class Balance(SQLModel, table=True):

@@ -9,15 +9,16 @@ from itertools import groupby
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from flowy_watch.core.baseline import Baseline
 from flowy_watch.core.history import History
-from flowy_watch.core.usage import CLOSING, DAY, KeyStatus, Microcredits, Reading, Snapshot, day_of, day_start
+from flowy_watch.core.usage import KeyStatus, Microcredits, Reading, Snapshot
 from flowy_watch.core.watch import Watch
 from flowy_watch.core.workspace import Health, WorkspaceHistory
 from flowy_watch.store.bulk import insert_rows
+from flowy_watch.store.days import FIGURES, Days, Listed, beside, days_now
 from flowy_watch.store.tables import Balance, DailySnapshot, HistoryState, Key, Poll, SnapshotRow
 
 GOOD, PARTIAL, FAILED = "good", "partial", "failed"
@@ -41,6 +42,7 @@ class Usage:
         self._connection = connection
         dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
         self._upsert = dialect.insert
+        self._days = Days(connection)
 
     def add_poll(
         self,
@@ -69,8 +71,13 @@ class Usage:
         assert row.inserted_primary_key is not None  # an insert of one row has one
         return int(row.inserted_primary_key[0])
 
-    def add_snapshots(self, poll_id: int, reading: Reading, numbers: dict[str, int]) -> None:
-        """Store one reading. `numbers` maps key ids to key numbers and learns the new ones."""
+    def add_snapshots(
+        self, poll_id: int, reading: Reading, numbers: dict[str, int], after: Listed | None = None
+    ) -> None:
+        """Store one reading. `numbers` maps key ids to key numbers and learns the new ones.
+
+        With `after`, which is brought up to this poll, daily snapshots may be written later: see `Days`.
+        """
         self._number(reading.snapshots, numbers)
         if reading.snapshots:
             key_nos, snapshots = _in_order(reading.snapshots, numbers)
@@ -87,7 +94,7 @@ class Usage:
                     "rate_limit_per_minute": [s.rate_limit for s in snapshots],
                 },
             )
-            self._update_days(poll_id, reading.taken_at, len(snapshots))
+            self._days.add(poll_id, reading.taken_at, key_nos, after)
         if reading.balance is not None:
             self.add_balance(reading.taken_at, reading.balance)
 
@@ -127,40 +134,6 @@ class Usage:
         if rows:
             statement = update(_keys).where(_keys.c.key_id == bindparam("id"))
             self._connection.execute(statement.values(name=bindparam("to"), last_four=bindparam("four")), rows)
-
-    def _update_days(self, poll_id: int, at: datetime, keys: int) -> None:
-        """Bring the daily snapshots up to this poll, inside the database, whatever the number of keys.
-
-        Figures of an older poll than a day has seen, which an import may bring, only count as a poll more.
-        """
-        day, complete = day_of(at), day_start(day_of(at) + DAY) - at <= CLOSING
-        at_written = literal(at, _days.c.last_taken_at.type)
-        chosen = select(
-            literal(day).label("day"),
-            _snapshots.c.key_no,
-            _snapshots.c.spent_microcredits,
-            _snapshots.c.daily_cap_microcredits,
-            _snapshots.c.last_used_at,
-            _snapshots.c.status,
-            literal(1),
-            at_written,
-            literal(complete),
-        ).where(_snapshots.c.poll_id == poll_id)
-        statement = self._upsert(_days).from_select([c.name for c in _days.columns], chosen)
-        new = statement.excluded
-        latest = ("spent_microcredits", "daily_cap_microcredits", "last_used_at", "status", "last_taken_at")
-        polls, closed = _days.c.polls + 1, or_(_days.c.complete, literal(complete))
-        written = self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["day", "key_no"],
-                set_={name: new[name] for name in latest} | {"polls": polls, "complete": closed},
-                where=new.last_taken_at >= _days.c.last_taken_at,
-            ).execution_options(preserve_rowcount=True)
-        ).rowcount
-        if written < keys:
-            listed = select(_snapshots.c.key_no).where(_snapshots.c.poll_id == poll_id)
-            older = and_(_days.c.day == day, _days.c.key_no.in_(listed), _days.c.last_taken_at > at_written)
-            self._connection.execute(update(_days).where(older).values(polls=polls, complete=closed))
 
     def last_poll_id(self) -> int:
         return self._connection.execute(select(func.max(_polls.c.id))).scalar() or 0
@@ -316,18 +289,14 @@ class Usage:
 
     def keys_today(self, day: Any) -> list[Row[Any]]:
         """Every key with its figures of one UTC day, most spent first; None where that day has not seen it."""
-        return list(
-            self._connection.execute(
-                select(_keys, _days)
-                .outerjoin_from(_keys, _days, and_(_days.c.key_no == _keys.c.key_no, _days.c.day == day))
-                .order_by(func.coalesce(_days.c.spent_microcredits, -1).desc(), _keys.c.name)
-            )
-        )
+        query = select(_keys, *FIGURES.values()).select_from(beside(_keys, key_no=_keys.c.key_no, day=day))
+        most_spent = func.coalesce(FIGURES["spent_microcredits"], -1).desc()
+        return list(self._connection.execute(query.order_by(most_spent, _keys.c.name)))
 
     def days_of(self, key_id: str) -> list[tuple[date, Microcredits]]:
         """One key's UTC days and what it spent on each, oldest first."""
-        query = select(_days.c.day, _days.c.spent_microcredits).join(_keys, _keys.c.key_no == _days.c.key_no)
-        rows = self._connection.execute(query.where(_keys.c.key_id == key_id).order_by(_days.c.day))
+        query = select(days_now.c.day, days_now.c.spent_microcredits).join(_keys, _keys.c.key_no == days_now.c.key_no)
+        rows = self._connection.execute(query.where(_keys.c.key_id == key_id).order_by(days_now.c.day))
         return [(row[0], row[1]) for row in rows]
 
     def spent_at(self, key_id: str, at: datetime) -> Microcredits:
@@ -344,11 +313,12 @@ class Usage:
         return self._connection.execute(select(_balances).order_by(_balances.c.taken_at.desc()).limit(1)).first()
 
     def daily(self) -> list[Row[Any]]:
-        query = select(_keys.c.key_id, _keys.c.name, _days).join(_keys, _keys.c.key_no == _days.c.key_no)
-        return list(self._connection.execute(query.order_by(_days.c.day, _days.c.key_no)))
+        query = select(_keys.c.key_id, _keys.c.name, days_now).join(_keys, _keys.c.key_no == days_now.c.key_no)
+        return list(self._connection.execute(query.order_by(days_now.c.day, days_now.c.key_no)))
 
     def prune(self, before: datetime) -> int:
         """Forget raw snapshots and polls older than `before`; daily snapshots stay for good."""
+        self._days.count()
         old = select(_polls.c.id).where(_polls.c.taken_at < before)
         self._connection.execute(delete(_snapshots).where(_snapshots.c.poll_id.in_(old)))
         return int(self._connection.execute(delete(_polls).where(_polls.c.taken_at < before)).rowcount)

@@ -12,11 +12,12 @@ from flowy_watch.core.baseline import Baseline
 from flowy_watch.core.silence import Silence
 from flowy_watch.core.usage import Microcredits, day_of, day_start
 from flowy_watch.store.alerts import read_alert, read_silence
+from flowy_watch.store.days import FIGURES, beside
+from flowy_watch.store.days import days_now as _days
 from flowy_watch.store.outbox import WAITING
 from flowy_watch.store.tables import (
     AlertRow,
     Balance,
-    DailySnapshot,
     HistoryState,
     Key,
     OutboxRow,
@@ -30,7 +31,6 @@ from flowy_watch.store.usage import FAILED, GOOD, LIVE
 _polls = Poll.__table__  # type: ignore[attr-defined]  # SQLModel sets it, without telling mypy
 _keys = Key.__table__  # type: ignore[attr-defined]
 _snapshots = SnapshotRow.__table__  # type: ignore[attr-defined]
-_days = DailySnapshot.__table__  # type: ignore[attr-defined]
 _balances = Balance.__table__  # type: ignore[attr-defined]
 _states = HistoryState.__table__  # type: ignore[attr-defined]
 _alerts = AlertRow.__table__  # type: ignore[attr-defined]
@@ -45,11 +45,11 @@ _KEY: tuple[Any, ...] = (
     _keys.c.last_four,
     _keys.c.created_at,
     _keys.c.first_seen_at,
-    _days.c.day,
-    _days.c.spent_microcredits.label("spent"),
-    _days.c.daily_cap_microcredits.label("cap"),
-    _days.c.last_used_at,
-    _days.c.status,
+    FIGURES["day"],
+    FIGURES["spent_microcredits"].label("spent"),
+    FIGURES["daily_cap_microcredits"].label("cap"),
+    FIGURES["last_used_at"],
+    FIGURES["status"],
 )
 
 
@@ -81,16 +81,18 @@ class Views:
             .group_by(_days.c.key_no)
             .subquery()
         )
-        joined = _keys.outerjoin(latest, latest.c.key_no == _keys.c.key_no).outerjoin(
-            _days, and_(_days.c.key_no == latest.c.key_no, _days.c.day == latest.c.day)
-        )
+        listed = _keys.outerjoin(latest, latest.c.key_no == _keys.c.key_no)
+        joined = beside(listed, key_no=latest.c.key_no, day=latest.c.day)
         return list(self._connection.execute(select(*_KEY).select_from(joined).order_by(_keys.c.key_no)))
 
     def key(self, key_id: str) -> Row[Any] | None:
         """With the figures of the latest day that saw it, however long ago."""
-        joined = _keys.outerjoin(_days, _days.c.key_no == _keys.c.key_no)
-        query = select(*_KEY).select_from(joined).where(_keys.c.key_id == key_id)
-        return next(iter(self._connection.execute(query.order_by(_days.c.day.desc()).limit(1))), None)
+        number = select(_keys.c.key_no).where(_keys.c.key_id == key_id).scalar_subquery()
+        day = (
+            select(_days.c.day).where(_days.c.key_no == number).order_by(_days.c.day.desc()).limit(1).scalar_subquery()
+        )
+        joined = beside(_keys, key_no=_keys.c.key_no, day=day)
+        return self._connection.execute(select(*_KEY).select_from(joined).where(_keys.c.key_id == key_id)).first()
 
     def spends(self, key_nos: Collection[int], days: Collection[date]) -> dict[int, dict[date, Microcredits]]:
         """What some keys spent on some days, by key number."""
