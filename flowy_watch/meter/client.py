@@ -171,6 +171,11 @@ class Client(asyncio.Protocol):
 
     # What an exchange asks for
 
+    @property
+    def unread(self) -> int:
+        """Bytes of answers that the client has not taken."""
+        return self._transport.get_write_buffer_size()
+
     def write(self, data: list[bytes]) -> None:
         if not self.gone:
             self._transport.write(data[0] if len(data) == 1 else b"".join(data))
@@ -228,8 +233,7 @@ class Client(asyncio.Protocol):
         """Give up on a client that does nothing for too long."""
         limits = self.meter.limits
         if self._closing:
-            unread = self._transport.get_write_buffer_size()
-            if seconds - self._since > (limits.silence_seconds if unread else _LINGER):
+            if seconds - self._since > (limits.silence_seconds if self.unread else _LINGER):
                 self._transport.abort()
         elif self._exchange:
             self._exchange.sweep(seconds)

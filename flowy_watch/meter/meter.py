@@ -36,7 +36,7 @@ class Meter:
         self.labels = OriginLabels(config.origins, config.origins_key)
         self.tally = Tally(config)
         self._ledger = Ledger(config.ledger, busy_seconds=_BUSY)
-        self.guard = Guard(self.tally, self._ledger, self.seconds)
+        self.guard = Guard(self.tally, self._ledger, lambda: self.seconds())
         self.pool = Pool(self)
         self.draining = False
         self._config = config
@@ -60,7 +60,7 @@ class Meter:
             with suppress(asyncio.CancelledError):
                 await ticking
             self.pool.close()
-            self._writer.add(self.tally.take())
+            self.flush()
             await loop.run_in_executor(None, self._writer.close, _LAST_WRITE)
             self._ledger.close()
 
@@ -97,6 +97,10 @@ class Meter:
         for client in list(self.clients):
             client.abort()
 
+    def flush(self) -> None:
+        """Hand over what was counted, to be written."""
+        self._writer.add(self.tally.take())
+
     def sweep(self) -> None:
         """Give up on everybody who has done nothing for too long."""
         seconds = self.seconds()
@@ -108,7 +112,7 @@ class Meter:
         swept = self.seconds()
         while True:
             await asyncio.sleep(_FLUSH)
-            self._writer.add(self.tally.take())
+            self.flush()
             if self.seconds() - swept >= _SWEEP:
                 swept = self.seconds()
                 self.sweep()

@@ -187,6 +187,13 @@ class Rig:
         connection.close()
         return answer
 
+    async def settled(self, true=None):
+        """What was sent has arrived: loopback takes no longer than this, and a condition is waited for."""
+        for _ in range(50):
+            await asyncio.sleep(0.0002)
+        if true:
+            await until(true)
+
     def pass_seconds(self, seconds):
         """Let every deadline come that much nearer, and give up on who missed his."""
         before = self.meter.seconds

@@ -1,0 +1,112 @@
+"""The small parts of the meter, each for itself."""
+
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+
+from flowy_watch.errors import SettingsError
+from flowy_watch.meter.config import KeyRules, MeterConfig, Origins, target_of
+from flowy_watch.meter.errand import NOTHING, Errand, errand_of
+from flowy_watch.meter.origin import OriginLabels
+from flowy_watch.meter.peek import MOST, Peek
+from flowy_watch.meter.run import CannotListen, listener_for
+from flowy_watch.meter.tally import Tally
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "errand"),
+    [
+        (b"POST", b"/v1/apps/a1/runs", Errand(app_id="a1")),
+        (b"POST", b"/apps/" + b"a" * 200 + b"/runs", Errand(app_id="?")),
+        (b"POST", b"/apps/%00/runs", Errand(app_id="?")),
+        (b"GET", b"/v1/apps/a1/runs", NOTHING),
+        (b"GET", b"/v1/runs/r1?x=/", Errand(run_id="r1")),
+        (b"GET", b"/v1/apps/runs", NOTHING),
+        (b"PUT", b"/v1/apps/a1/runs", NOTHING),
+        (b"POST", b"/", NOTHING),
+        (b"POST", b"*", NOTHING),
+    ],
+)
+def test_an_errand_is_read_from_method_and_path(method, target, errand):
+    assert errand_of(method, target) == errand
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("10.1.2.3", "10.1.2.0/24"),
+        ("::ffff:10.1.2.3", "10.1.2.0/24"),
+        ("2001:db8:1:2::3", "2001:db8:1::/48"),
+        ("fe80::1%eth0", "fe80::/48"),
+        ("::1", "::1"),
+        ("", ""),
+    ],
+)
+def test_a_truncated_address_is_its_network(address, network):
+    assert OriginLabels(Origins.TRUNCATED).address(address) == network
+
+
+def test_a_user_agent_is_one_clean_line_without_secrets_and_without_end():
+    labels = OriginLabels(Origins.PLAIN)
+    assert labels.agent(b"sdk flw_sk_0123456789abcdef\x1b[2J") == "sdk [hidden][2J"
+    assert len(labels.agent(b"x" * 5000)) == 100
+    assert (labels.agent(b""), OriginLabels(Origins.TRUNCATED).agent(b"  \xff\xfe ")) == ("", "ÿþ")
+
+
+def test_a_peek_holds_no_more_than_it_may():
+    peek = Peek(b"")
+    for _ in range(3):
+        peek.add(b"x" * (MOST // 2))
+    assert (peek.is_full, peek.data()) == (True, {})
+
+
+@pytest.mark.parametrize(("encoding", "body"), [(b"br", b"{}"), (b"gzip", b"not gzip"), (b"deflate", b"")])
+def test_a_packed_answer_that_cannot_be_unpacked_says_nothing(encoding, body):
+    peek = Peek(encoding)
+    peek.add(body)
+    assert peek.data() == {}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://flowy.example",
+        "https://",
+        "https://user:pw@flowy.example",
+        "https://flowy.example/?x",
+        "https://f:99999/",
+    ],
+)
+def test_an_upstream_that_is_none_is_refused_without_showing_it(url):
+    with pytest.raises(SettingsError, match=r"meter\.upstream must be"):
+        target_of(url)
+
+
+def test_certificates_are_always_verified(tmp_path):
+    tls = target_of("https://flowy.example/v1/").tls
+    assert (tls.verify_mode, tls.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert target_of("https://flowy.example/v1/").path == b"/v1"
+    with pytest.raises(SettingsError, match=r"meter\.ca_file"):
+        target_of("https://flowy.example", tmp_path / "missing.pem")
+
+
+def test_an_address_that_is_taken_is_told_with_its_option():
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CannotListen, match=r"change meter\.listen"):
+        listener_for("127.0.0.1", taken.getsockname()[1], {})
+
+
+def test_rules_are_those_of_the_fingerprint_then_of_the_last_four_then_of_every_other_key():
+    keys = {"*": KeyRules("rest"), "WXYZ": KeyRules("four"), "f" * 16: KeyRules("print")}
+    config = MeterConfig(target_of("http://flowy.example"), Path("x.db"), keys=keys)
+    told = [config.rules_of(*key).name for key in (("f" * 16, "WXYZ"), ("0" * 16, "WXYZ"), ("0" * 16, "abcd"))]
+    assert told == ["print", "four", "rest"]
+
+
+def test_keys_without_end_are_counted_as_one_and_still_known_by_their_fingerprint():
+    tally = Tally(MeterConfig(target_of("http://flowy.example"), Path("x.db")))
+    keys = [tally.key_of(b"Bearer random_secret_%09d" % number) for number in range(2100)]
+    assert len({key.fingerprint for key in keys}) == 2100
+    assert {key.counted_as for key in keys[2000:]} == {"other"}
+    assert tally.key_of(b"bearer  random_secret_000000007 junk").fingerprint == keys[7].fingerprint
