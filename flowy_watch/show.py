@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flowy_watch.core.alert import Alert, Status
 from flowy_watch.core.finding import Severity
+from flowy_watch.core.silence import Silence
 from flowy_watch.core.stop import Stop
 from flowy_watch.core.words import credit_words
 from flowy_watch.store import Work
@@ -15,7 +16,7 @@ from flowy_watch.store.outbox import DEAD, SENT, WAITING, WITHHELD
 if TYPE_CHECKING:
     from flowy_watch.render.chart_page import Table
 
-_COLOURS = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_COLOURS = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 
 
 def as_json(value: Any) -> str:
@@ -67,7 +68,22 @@ def _stop_fields(stop: Stop) -> dict[str, Any]:
     }
 
 
-def alerts_table(alerts: Iterable[Alert]) -> Any:
+def silence_fields(silence: Silence) -> dict[str, Any]:
+    return {
+        "id": silence.id,
+        "pattern": silence.pattern,
+        "kind": silence.kind,
+        "until": silence.until,
+        "by": silence.by,
+        "why": silence.why,
+        "expected": silence.expected,
+        "credits": None if silence.credits_at_most is None else silence.credits_at_most / 1e6,
+        "created_at": silence.created_at,
+    }
+
+
+def alerts_table(alerts: Iterable[dict[str, Any]]) -> Any:
+    """Of the fields of alerts."""
     from rich.table import Table
     from rich.text import Text
 
@@ -75,13 +91,13 @@ def alerts_table(alerts: Iterable[Alert]) -> Any:
     for heading in ("alert", "severity", "status", "opened (UTC)", "what"):
         table.add_column(heading, overflow="fold")
     for alert in alerts:
-        style = "dim" if alert.status is Status.RESOLVED else _COLOURS[alert.finding.severity]
+        style = "dim" if alert["status"] == Status.RESOLVED else _COLOURS.get(alert["severity"], "")
         table.add_row(
-            str(alert.id),
-            Text(alert.finding.severity.word, style=style),
-            alert.status.value,
-            f"{alert.opened_at:%m-%d %H:%M}",
-            Text(alert.finding.title),
+            str(alert["id"]),
+            Text(alert["severity"], style=style),
+            alert["status"],
+            f"{alert['opened_at']:%m-%d %H:%M}",
+            Text(alert["title"]),
         )
     return table
 
@@ -103,20 +119,7 @@ def status_fields(work: Work, now: datetime) -> dict[str, Any]:
         else None,
         "balance": balance.balance_microcredits / 1e6 if balance else None,
         "open_alerts": [state_fields(a) for a in work.alerts.unresolved()],
-        "silences": [
-            {
-                "id": s.id,
-                "pattern": s.pattern,
-                "kind": s.kind,
-                "until": s.until,
-                "by": s.by,
-                "why": s.why,
-                "expected": s.expected,
-                "credits": None if s.credits_at_most is None else s.credits_at_most / 1e6,
-                "created_at": s.created_at,
-            }
-            for s in work.alerts.silences(now)
-        ],
+        "silences": [silence_fields(one) for one in work.alerts.silences(now)],
         "log": [{"at": a.at, "act": a.act, "what": a.words, "by": a.by, "why": a.why} for a in work.alerts.acts()],
         "outbox": {
             status: sum(count for (_, at), count in counts.items() if at == status)

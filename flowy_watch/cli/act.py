@@ -17,9 +17,11 @@ from flowy_watch.cli.common import (
     me_or,
     now_utc,
     say,
-    settings_of,
     usage,
 )
+from flowy_watch.cli.desk import Server, TokenFile, desk_of
+
+_MINUTE = "%Y-%m-%d %H:%M"
 
 
 @app.command()
@@ -33,32 +35,29 @@ def ack(
     by: By = "",
     for_: For = None,
     json: Json = False,
+    server: Server = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Acknowledge an alert: no more notices unless it gets worse (or until --for is over)."""
-    from flowy_watch import actions
-    from flowy_watch.app import open_store, telling_of
-    from flowy_watch.show import as_json, state_fields
+    from flowy_watch.show import as_json
 
     if revoked and for_:
         raise usage("--revoked has no end: give it without --for")
-    now, settings, me = now_utc(), settings_of(context), me_or(by)
-    store, telling, until = open_store(settings), telling_of(settings), end_of(for_, None, now)
-    try:
+    me, until = me_or(by), end_of(for_, None, now_utc())
+    with desk_of(context, server, token_file) as desk:
         if revoked:
-            done, *others = actions.report_stop(store, alert, by=me, why=why, telling=telling, now=now)
+            done, others = desk.report_stop(alert, by=me, why=why)
         else:
-            done, others = actions.acknowledge(store, alert, by=me, why=why, until=until, telling=telling, now=now), []
-    finally:
-        store.close()
+            done, others = desk.acknowledge(alert, by=me, why=why, until=until), []
     if json:
-        say(as_json(state_fields(done)))
+        say(as_json(done))
         return
     word = "Reported as revoked, to be checked by the next two polls:" if revoked else "Acknowledged"
-    if not revoked and done.acknowledged_by != me:
-        word = f"Already acknowledged by {done.acknowledged_by}, which stays; yours is in the log:"
-    say(f"{word} {done.id}: {done.finding.title}")
+    if not revoked and done["acknowledged_by"] != me:
+        word = f"Already acknowledged by {done['acknowledged_by']}, which stays; yours is in the log:"
+    say(f"{word} {done['id']}: {done['title']}")
     for other in others:
-        say(f"  the same key, taken on too: {other.id}: {other.finding.title}")
+        say(f"  the same key, taken on too: {other['id']}: {other['title']}")
 
 
 @app.command()
@@ -71,19 +70,15 @@ def resolve(
     why: Why = "",
     by: By = "",
     json: Json = False,
+    server: Server = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Say that an alert is over; it opens anew if a poll finds it again."""
-    from flowy_watch import actions
-    from flowy_watch.app import open_store, telling_of
-    from flowy_watch.show import alert_fields, as_json
+    from flowy_watch.show import as_json
 
-    settings = settings_of(context)
-    store, telling = open_store(settings), telling_of(settings)
-    done = actions.resolve(
-        store, alert, by=me_or(by), why=why, no_anomaly=not_an_anomaly, telling=telling, now=now_utc()
-    )
-    store.close()
-    say(as_json(alert_fields(done)) if json else f"Resolved {done.id}: {done.finding.title}")
+    with desk_of(context, server, token_file) as desk:
+        done = desk.resolve(alert, by=me_or(by), why=why, no_anomaly=not_an_anomaly)
+    say(as_json(done) if json else f"Resolved {done['id']}: {done['title']}")
 
 
 @app.command()
@@ -96,26 +91,24 @@ def silence(
     why: Why = "",
     by: By = "",
     json: Json = False,
+    server: Server = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Do not tell about keys that match, until then."""
-    from flowy_watch import actions
-    from flowy_watch.app import open_store
     from flowy_watch.core.alert import LIVES
     from flowy_watch.show import as_json
 
-    now = now_utc()
-    end = end_of(for_, until, now)
+    end = end_of(for_, until, now_utc())
     if end is None:
         raise usage("a silence needs an end: --for 24h or --until TIME")
     if not pattern.strip():
         raise usage("a silence needs a pattern: a key's name or id, or * for everything")
     if kind and kind not in LIVES:
         raise usage(f"--kind must be one of {', '.join(LIVES)}")
-    store = open_store(settings_of(context))
-    made = actions.silence(store, pattern, until=end, kind=kind, by=me_or(by), why=why, now=now)
-    store.close()
-    fields = {"id": made.id, "pattern": made.pattern, "kind": made.kind, "until": made.until, "by": made.by}
-    say(as_json(fields) if json else f"Silence {made.id} on {made.pattern} until {made.until:%Y-%m-%d %H:%M} UTC")
+    with desk_of(context, server, token_file) as desk:
+        made = desk.silence(pattern, by=me_or(by), why=why, kind=kind, until=end)
+    fields = {name: made[name] for name in ("id", "pattern", "kind", "until", "by")}
+    say(as_json(fields) if json else f"Silence {made['id']} on {made['pattern']} until {made['until']:{_MINUTE}} UTC")
 
 
 @app.command()
@@ -135,54 +128,50 @@ def expect(
     why: Why = "",
     by: By = "",
     json: Json = False,
+    server: Server = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Say that a key's unusual use is wanted, until then: no alert that its use is odd or new."""
-    from flowy_watch import actions
-    from flowy_watch.app import open_store, telling_of
     from flowy_watch.core.silence import limit
     from flowy_watch.core.usage import credits_to_micro
     from flowy_watch.core.words import credit_words
     from flowy_watch.show import as_json
 
-    now = now_utc()
-    end = end_of(for_, until, now)
+    end = end_of(for_, until, now_utc())
     if end is None:
         raise usage("an expectation needs an end: --until TIME or --for 24h")
     try:
-        at_most = None if credits_ is None else credits_to_micro(credits_)
+        credits_to_micro(credits_ or 0)
     except ValueError as error:
         raise usage(f"--credits {error}") from None
-    settings = settings_of(context)
-    store, telling = open_store(settings), telling_of(settings)
-    try:
-        made, taken = actions.expect(
-            store, key, until=end, at_most=at_most, by=me_or(by), why=why, telling=telling, now=now
-        )
-    finally:
-        store.close()
+    with desk_of(context, server, token_file) as desk:
+        made, taken = desk.expect(key, by=me_or(by), why=why, credits_=credits_, until=end)
     if json:
-        amount = None if made.credits_at_most is None else made.credits_at_most / 1e6
-        fields = {"id": made.id, "key": made.pattern, "until": made.until, "credits": amount, "by": made.by}
-        say(as_json(fields | {"alerts": [alert.id for alert in taken]}))
+        fields = {"id": made["id"], "key": made["pattern"], "until": made["until"], "credits": made["credits"]}
+        say(as_json(fields | {"by": made["by"], "alerts": [alert["id"] for alert in taken]}))
         return
-    if made.credits_at_most is None:
+    if made["credits"] is None:
         most = ", however much: nothing is known of its spend (--credits N sets an amount)"
     else:
-        given = "" if at_most is not None else " (at its present pace, twice its usual day or half its cap)"
-        told = credit_words(limit(made.credits_at_most))
-        most = f", {credit_words(made.credits_at_most)} credits a UTC day{given}; beyond {told} you are told"
-    say(f"Expected (silence {made.id}): {made.pattern} until {made.until:%Y-%m-%d %H:%M} UTC{most}")
+        given = "" if credits_ is not None else " (at its present pace, twice its usual day or half its cap)"
+        amount = credits_to_micro(made["credits"])
+        told = credit_words(limit(amount))
+        most = f", {credit_words(amount)} credits a UTC day{given}; beyond {told} you are told"
+    say(f"Expected (silence {made['id']}): {made['pattern']} until {made['until']:{_MINUTE}} UTC{most}")
     for alert in taken:
-        say(f"  takes on alert {alert.id}: {alert.finding.title}")
+        say(f"  takes on alert {alert['id']}: {alert['title']}")
 
 
 @app.command()
-def unsilence(context: typer.Context, silence_id: SilenceNumber, why: Why = "", by: By = "") -> None:
+def unsilence(
+    context: typer.Context,
+    silence_id: SilenceNumber,
+    why: Why = "",
+    by: By = "",
+    server: Server = None,
+    token_file: TokenFile = None,
+) -> None:
     """End a silence now; what is still open is told with the next poll."""
-    from flowy_watch import actions
-    from flowy_watch.app import open_store
-
-    store = open_store(settings_of(context))
-    actions.unsilence(store, silence_id, by=me_or(by), why=why, now=now_utc())
-    store.close()
+    with desk_of(context, server, token_file) as desk:
+        desk.unsilence(silence_id, by=me_or(by), why=why)
     say(f"Ended silence {silence_id}")

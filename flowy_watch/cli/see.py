@@ -4,19 +4,17 @@ from typing import Annotated
 
 import typer
 
-from flowy_watch.cli.common import AlertNumber, Json, app, fail, now_utc, say, settings_of
+from flowy_watch.cli.common import AlertNumber, Json, app, say
+from flowy_watch.cli.desk import Server, TokenFile, desk_of
 
 
 @app.command()
-def status(context: typer.Context, json: Json = False) -> None:
+def status(context: typer.Context, json: Json = False, server: Server = None, token_file: TokenFile = None) -> None:
     """Show the state in one glance: last poll, balance, open alerts, deliveries, keys."""
-    from flowy_watch.app import open_store
-    from flowy_watch.show import as_json, print_status, status_fields
+    from flowy_watch.show import as_json, print_status
 
-    store = open_store(settings_of(context))
-    with store.read() as work:
-        fields = status_fields(work, now_utc())
-    store.close()
+    with desk_of(context, server, token_file) as desk:
+        fields = desk.status()
     say(as_json(fields)) if json else print_status(fields)
 
 
@@ -25,19 +23,18 @@ def alerts(
     context: typer.Context,
     json: Json = False,
     open_only: Annotated[bool, typer.Option("--open", help="Only those not resolved.")] = False,
+    server: Server = None,
+    token_file: TokenFile = None,
 ) -> None:
     """List alerts, newest first."""
     from rich.console import Console
 
-    from flowy_watch.app import open_store
-    from flowy_watch.show import alert_fields, alerts_table, as_json
+    from flowy_watch.show import alerts_table, as_json
 
-    store = open_store(settings_of(context))
-    with store.read() as work:
-        found = work.alerts.unresolved()[::-1] if open_only else work.alerts.all()
-    store.close()
+    with desk_of(context, server, token_file) as desk:
+        found = desk.alerts(unresolved=open_only)
     if json:
-        say(as_json({"alerts": [alert_fields(alert) for alert in found]}))
+        say(as_json({"alerts": found}))
     elif found:
         Console().print(alerts_table(found))
     else:
@@ -45,23 +42,19 @@ def alerts(
 
 
 @app.command()
-def why(context: typer.Context, alert: AlertNumber, json: Json = False) -> None:
+def why(
+    context: typer.Context, alert: AlertNumber, json: Json = False, server: Server = None, token_file: TokenFile = None
+) -> None:
     """Say what happened to an alert and why each notice was sent or withheld."""
-    from flowy_watch.app import open_store
-    from flowy_watch.show import as_json, state_fields, story_lines
+    from flowy_watch.show import as_json
 
-    store = open_store(settings_of(context))
-    with store.read() as work:
-        found = work.alerts.get(alert)
-        lines = story_lines(work, found) if found else []
-    store.close()
-    if found is None:
-        raise fail(f"there is no alert {alert}; `flowy-watch alerts` lists them")
+    with desk_of(context, server, token_file) as desk:
+        found = desk.story(alert)
     if json:
-        say(as_json(state_fields(found) | {"evidence": found.finding.evidence, "story": lines}))
+        say(as_json(found))
         return
-    say(f"Alert {found.id} ({found.finding.severity.word}, {found.status.value}): {found.finding.title}")
-    for words in found.finding.evidence:
+    say(f"Alert {found['id']} ({found['severity']}, {found['status']}): {found['title']}")
+    for words in found["evidence"]:
         say(f"  {words}")
-    for line in lines:
+    for line in found["story"]:
         say(f"{line['at']:%Y-%m-%d %H:%M:%S} UTC  {line['line']}")

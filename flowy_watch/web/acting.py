@@ -16,9 +16,21 @@ def acknowledge(site: "Site", visit: Visit, wanted: Wanted) -> Alert:
     return actions.acknowledge(
         site.store,
         number(visit.places["alert"]),
-        by=wanted.by(visit.person.name),
+        by=_by(visit, wanted),
         why=wanted.text("why"),
         until=wanted.end(needed=False),
+        telling=site.telling,
+        now=visit.now,
+    )
+
+
+def report_stop(site: "Site", visit: Visit, wanted: Wanted) -> list[Alert]:
+    """Its key was revoked: that alert first, then the others of the key, which are taken on too."""
+    return actions.report_stop(
+        site.store,
+        number(visit.places["alert"]),
+        by=_by(visit, wanted),
+        why=wanted.text("why"),
         telling=site.telling,
         now=visit.now,
     )
@@ -28,7 +40,7 @@ def resolve(site: "Site", visit: Visit, wanted: Wanted) -> Alert:
     return actions.resolve(
         site.store,
         number(visit.places["alert"]),
-        by=wanted.by(visit.person.name),
+        by=_by(visit, wanted),
         why=wanted.text("why"),
         no_anomaly=wanted.flag("not_an_anomaly"),
         telling=site.telling,
@@ -44,7 +56,7 @@ def silence(site: "Site", visit: Visit, wanted: Wanted) -> Silence:
         wanted.pattern("pattern"),
         until=end,
         kind=wanted.kind(),
-        by=wanted.by(visit.person.name),
+        by=_by(visit, wanted),
         why=wanted.text("why"),
         now=visit.now,
     )
@@ -58,7 +70,7 @@ def expect(site: "Site", visit: Visit, wanted: Wanted) -> tuple[Silence, list[Al
         wanted.pattern("key"),
         until=end,
         at_most=wanted.credits(),
-        by=wanted.by(visit.person.name),
+        by=_by(visit, wanted),
         why=wanted.text("why"),
         telling=site.telling,
         now=visit.now,
@@ -67,4 +79,10 @@ def expect(site: "Site", visit: Visit, wanted: Wanted) -> tuple[Silence, list[Al
 
 def unsilence(site: "Site", visit: Visit, wanted: Wanted) -> None:
     silence_id = number(visit.places["silence"], most=2**31 - 1)
-    actions.unsilence(site.store, silence_id, by=wanted.by(visit.person.name), now=visit.now)
+    actions.unsilence(site.store, silence_id, by=_by(visit, wanted), why=wanted.text("why"), now=visit.now)
+
+
+def _by(visit: Visit, wanted: Wanted) -> str:
+    """Whoever signed in; a program says for whom it asks."""
+    by_program = not visit.person.csrf and wanted.text("by")
+    return by_program or visit.person.name or "somebody"

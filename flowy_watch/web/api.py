@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from starlette.responses import Response
 
-from flowy_watch.core.alert import Alert, Status
+from flowy_watch.core.alert import Status
 from flowy_watch.core.silence import Silence
 from flowy_watch.core.usage import CREDIT, day_of
 from flowy_watch.errors import NotFound, SourceError
 from flowy_watch.jobs.exchange import import_pushed
-from flowy_watch.show import alert_fields, story_lines
+from flowy_watch.show import alert_fields, silence_fields, state_fields, status_fields, story_lines
 from flowy_watch.store.outbox import DEAD, SENT, WAITING, WITHHELD
 from flowy_watch.web import acting
 from flowy_watch.web.openapi import document
@@ -25,7 +25,8 @@ _MOST, _USUAL = 500, 100
 
 
 def json(value: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(value, default=_plain), status, media_type="application/json")
+    said = orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z)
+    return Response(said, status, media_type="application/json")
 
 
 def _plain(value: object) -> str:
@@ -45,6 +46,12 @@ def _credits(amount: int | None) -> float | None:
 
 def openapi(_site: "Site", _visit: Visit) -> Response:
     return json(document())
+
+
+def status(site: "Site", visit: Visit) -> Response:
+    """What the command `status` says, with every key: no pages."""
+    with site.store.read() as work:
+        return json(status_fields(work, visit.now))
 
 
 def workspace(site: "Site", visit: Visit) -> Response:
@@ -92,7 +99,7 @@ def key(site: "Site", visit: Visit) -> Response:
         }
         for day in daily
     ]
-    return json(_key(site, row, today) | {"days": listed, "alerts": [_alert(alert) for alert in alerts]})
+    return json(_key(site, row, today) | {"days": listed, "alerts": [alert_fields(alert) for alert in alerts]})
 
 
 def _key(site: "Site", row: Any, today: date) -> dict[str, Any]:
@@ -118,25 +125,17 @@ def alerts(site: "Site", visit: Visit) -> Response:
         found = work.views.alerts(
             before=_cursor(visit), most=most + 1, status=groups[wanted], key_id=visit.query.get("key_id", "")
         )
-    return json({"alerts": [_alert(alert) for alert in found[:most]], "next_cursor": _next(found, most, "id")})
+    return json({"alerts": [alert_fields(alert) for alert in found[:most]], "next_cursor": _next(found, most, "id")})
 
 
 def alert(site: "Site", visit: Visit) -> Response:
     with site.store.read() as work:
         found = work.alerts.get(number(visit.places["alert"]))
         if found is None:
-            raise NotFound(f"there is no alert {visit.places['alert']}")
+            raise NotFound(f"there is no alert {visit.places['alert']}; `flowy-watch alerts` lists them")
         story = story_lines(work, found)
     lines = [{"at": _instant(line["at"]), "what": str(line["what"]), "line": line["line"]} for line in story]
-    evidence = list(found.finding.evidence)
-    return json(
-        _alert(found) | {"evidence": evidence, "acknowledged_by": found.acknowledged_by or None, "story": lines}
-    )
-
-
-def _alert(alert: Alert) -> dict[str, Any]:
-    fields = alert_fields(alert)
-    return fields | {name: _instant(fields[name]) for name in ("opened_at", "last_seen_at", "resolved_at")}
+    return json(state_fields(found) | {"evidence": list(found.finding.evidence), "story": lines})
 
 
 def silences(site: "Site", visit: Visit) -> Response:
@@ -146,17 +145,8 @@ def silences(site: "Site", visit: Visit) -> Response:
 
 
 def _silence(one: Silence) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "pattern": one.pattern,
-        "kind": one.kind or None,
-        "until": _instant(one.until),
-        "created_at": _instant(one.created_at),
-        "by": one.by or None,
-        "why": one.why or None,
-        "expected": one.expected,
-        "credits": _credits(one.credits_at_most),
-    }
+    fields = silence_fields(one)
+    return fields | {name: fields[name] or None for name in ("kind", "by", "why")}
 
 
 def deliveries(site: "Site", visit: Visit) -> Response:
@@ -243,11 +233,16 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def acknowledge(site: "Site", visit: Visit) -> Response:
-    return json(_alert(acting.acknowledge(site, visit, _wanted(visit))))
+    return json(state_fields(acting.acknowledge(site, visit, _wanted(visit))))
+
+
+def stop(site: "Site", visit: Visit) -> Response:
+    done, *others = acting.report_stop(site, visit, _wanted(visit))
+    return json(state_fields(done) | {"taken": [alert_fields(one) for one in others]})
 
 
 def resolve(site: "Site", visit: Visit) -> Response:
-    return json(_alert(acting.resolve(site, visit, _wanted(visit))))
+    return json(alert_fields(acting.resolve(site, visit, _wanted(visit))))
 
 
 def silence(site: "Site", visit: Visit) -> Response:
@@ -255,13 +250,13 @@ def silence(site: "Site", visit: Visit) -> Response:
 
 
 def unsilence(site: "Site", visit: Visit) -> Response:
-    acting.unsilence(site, visit, Wanted({}, visit.now))
+    acting.unsilence(site, visit, Wanted(visit.query, visit.now))
     return Response(status_code=204)
 
 
 def expect(site: "Site", visit: Visit) -> Response:
     made, taken = acting.expect(site, visit, _wanted(visit))
-    return json(_silence(made) | {"alerts": [one.id for one in taken]}, 201)
+    return json(_silence(made) | {"taken": [alert_fields(one) for one in taken]}, 201)
 
 
 def push(site: "Site", visit: Visit) -> Response:

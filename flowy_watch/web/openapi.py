@@ -28,6 +28,7 @@ def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+_NONE: Schema = {"type": "null"}
 _TEXT: Schema = {"type": "string"}
 _NUMBER: Schema = {"type": "integer"}
 _AT: Schema = {"type": "string", "format": "date-time"}
@@ -96,7 +97,37 @@ _DELIVERY: dict[str, Schema] = {
     "reason": _maybe("string"),
 }
 _STORY = _list(_object({"at": _AT, "what": _TEXT, "line": _TEXT}))
-_EVIDENCE: dict[str, Schema] = {"evidence": _list(_TEXT), "acknowledged_by": _maybe("string"), "story": _STORY}
+_STOP = _object(
+    {
+        "reported_at": _AT,
+        "reported_by": _maybe("string"),
+        "quiet_since": _MAYBE_AT,
+        "still_listed_as_active": {"type": "boolean"},
+        "used_at": _MAYBE_AT,
+        "loss": _CREDITS,
+        "loss_is_beyond_usual": _maybe("boolean"),
+        "detected_after_seconds": _maybe("number"),
+        "stopped_after_seconds": _maybe("number"),
+    }
+)
+_STATE: dict[str, Schema] = {
+    "acknowledged_by": _maybe("string"),
+    "flapping": {"type": "boolean"},
+    "came_back": _NUMBER,
+    "stop": {"oneOf": [_STOP, _NONE], "description": "What is known of a revoke that was reported."},
+}
+_EVIDENCE: dict[str, Schema] = {"evidence": _list(_TEXT), "story": _STORY}
+_STATUS: dict[str, Schema] = {
+    "at": _AT,
+    "last_poll": {"oneOf": [_object({name: _POLL[name] for name in _POLL if name not in ("id", "kind")}), _NONE]},
+    "balance": _CREDITS,
+    "open_alerts": _list(_ref("AlertState")),
+    "silences": _list(_object(_SILENCE)),
+    "log": _list(_object({"at": _AT, "act": _TEXT, "what": _TEXT, "by": _TEXT, "why": _TEXT})),
+    "outbox": _object(dict.fromkeys(("waiting", "sent", "dead", "withheld"), _NUMBER)),
+    "dead_letters": _list(_object({"channel": _TEXT, "alert": _maybe("integer"), "created_at": _AT, "reason": _TEXT})),
+    "keys": _list(_object({name: _KEY[name] for name in _KEY if name not in ("owner", "created_at")})),
+}
 _SPAN = "[1-9][0-9]{0,8}s|[1-9][0-9]{0,6}m|[1-9][0-9]{0,4}h|[1-9][0-9]{0,3}d|[1-9][0-9]{0,2}w"
 _END: dict[str, Schema] = {
     "for": {
@@ -114,6 +145,7 @@ _MAYBE_AN_END = [*_ONE_END, {"properties": {"for": {"maxLength": 0}}, "not": {"r
 _NAMED: Schema = {"type": "string", "minLength": 1}
 _KIND: Schema = {"enum": ["", *LIVES]}
 _WHY: Schema = {"type": "string", "description": "The reason, for the log; 500 characters of it are kept."}
+_BY: Schema = {"type": "string", "description": "For whom the program asks; stands in the log and the messages."}
 _AMOUNT = {"minimum": 0, "maximum": MOST // CREDIT}
 _SNAPSHOT = _object(
     {
@@ -129,7 +161,9 @@ _SNAPSHOT = _object(
 )
 _SCHEMAS: dict[str, Schema] = {
     "Alert": _object(_ALERT),
-    "AlertStory": _object(_ALERT | _EVIDENCE),
+    "AlertState": _object(_ALERT | _STATE),
+    "AlertStory": _object(_ALERT | _STATE | _EVIDENCE),
+    "Status": _object(_STATUS),
     "Key": _object(_KEY),
     "KeyHistory": _object(_KEY | {"days": _list(_object(_DAY)), "alerts": _list(_ref("Alert"))}),
     "Poll": _object(_POLL),
@@ -142,7 +176,7 @@ _SCHEMAS: dict[str, Schema] = {
             "balance": _CREDITS,
             "balance_at": _MAYBE_AT,
             "spent_today": _CREDITS,
-            "last_poll": {"oneOf": [_ref("Poll"), {"type": "null"}]},
+            "last_poll": {"oneOf": [_ref("Poll"), _NONE]},
             "last_good_poll_at": _MAYBE_AT,
             "unresolved_alerts": _NUMBER,
         }
@@ -205,7 +239,7 @@ def _operation(
 
 def document() -> Schema:
     """The whole document; served at `/api/v1/openapi.json`."""
-    why = {"why": _WHY}
+    why = {"why": _WHY, "by": _BY}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -224,6 +258,9 @@ def document() -> Schema:
             {"name": "snapshots", "description": "Figures from elsewhere."},
         ],
         "paths": {
+            "/status": {
+                "get": _operation("status", "What the command `status` says", _ref("Status"), tag="state"),
+            },
             "/workspace": {"get": _operation("workspace", "The state in one glance", _ref("Workspace"), tag="state")},
             "/keys": {
                 "get": _operation(
@@ -283,9 +320,20 @@ def document() -> Schema:
                 "post": _operation(
                     "acknowledge",
                     "Somebody looks after it: no more notices unless it gets worse",
-                    _ref("Alert"),
+                    _ref("AlertState"),
                     parameters=[_ALERT_PLACE],
                     body=_object(why | _END, needed=[]) | {"oneOf": _MAYBE_AN_END},
+                    acts=True,
+                    tag="alerts",
+                )
+            },
+            "/alerts/{alert}/stop": {
+                "post": _operation(
+                    "stop",
+                    "Somebody revoked its key: the next two good polls check that, and its other alerts are taken on",
+                    {"allOf": [_ref("AlertState"), _object({"taken": _list(_ref("Alert"))})]},
+                    parameters=[_ALERT_PLACE],
+                    body=_object(why, needed=[]),
                     acts=True,
                     tag="alerts",
                 )
@@ -322,7 +370,11 @@ def document() -> Schema:
                     "End a silence now",
                     None,
                     status=204,
-                    parameters=[_place("silence", {"type": "integer", "minimum": 1})],
+                    parameters=[
+                        _place("silence", {"type": "integer", "minimum": 1}),
+                        _query("why", _WHY),
+                        _query("by", _BY),
+                    ],
                     acts=True,
                     tag="silences",
                 )
@@ -331,7 +383,7 @@ def document() -> Schema:
                 "post": _operation(
                     "expect",
                     "A key's unusual use is wanted, until then",
-                    {"allOf": [_ref("Silence"), _object({"alerts": _list(_NUMBER)})]},
+                    {"allOf": [_ref("Silence"), _object({"taken": _list(_ref("Alert"))})]},
                     status=201,
                     body=_object(
                         {"key": {"type": "string", "minLength": 1}, "credits": _maybe("number", **_AMOUNT)}

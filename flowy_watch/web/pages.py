@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _PER_PAGE = 50
 DONE = {
     "ack": "Acknowledged: no more notices unless it gets worse.",
+    "stop": "Noted: the next two good polls check that the key is quiet.",
     "resolve": "Resolved.",
     "silence": "Silenced.",
     "unsilence": "The silence has ended; what is still open is told with the next poll.",
@@ -120,6 +121,11 @@ def _before(visit: Visit) -> int | None:
 def acknowledge(site: "Site", visit: Visit) -> Response:
     acting.acknowledge(site, visit, _wanted(visit))
     return _back(visit, f"/alerts/{visit.places['alert']}", "ack")
+
+
+def stop(site: "Site", visit: Visit) -> Response:
+    acting.report_stop(site, visit, _wanted(visit))
+    return _back(visit, f"/alerts/{visit.places['alert']}", "stop")
 
 
 def resolve(site: "Site", visit: Visit) -> Response:

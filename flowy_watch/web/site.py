@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 
 from flowy_watch import __version__
@@ -100,6 +100,7 @@ def build_site(site: Site, workers: Workers) -> Starlette:
         page("/alerts", pages.alerts),
         page("/alerts/{alert}", pages.alert),
         act("/alerts/{alert}/ack", pages.acknowledge),
+        act("/alerts/{alert}/stop", pages.stop),
         act("/alerts/{alert}/resolve", pages.resolve),
         page("/keys/{key:path}/hours.json", key_page.series, machine=True),
         page("/keys/{key:path}", key_page.show),
@@ -109,7 +110,7 @@ def build_site(site: Site, workers: Workers) -> Starlette:
         act("/expectations", pages.expect),
         page("/deliveries", pages.deliveries),
         page("/settings", settings_page.show),
-        Mount("/api/v1", routes=_api(site, workers)),
+        Mount("/api/v1", Router(_api(site, workers), redirect_slashes=False)),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     return Starlette(
@@ -124,6 +125,7 @@ def _api(site: Site, workers: Workers) -> list[BaseRoute]:
     act = partial(_route, site, workers, machine=True, needs=Role.OPERATOR, method="POST")
     return [
         read("/openapi.json", api.openapi, needs=Role.NOBODY),
+        read("/status", api.status),
         read("/workspace", api.workspace),
         read("/keys", api.keys),
         read("/keys/{key:path}", api.key),
@@ -132,6 +134,7 @@ def _api(site: Site, workers: Workers) -> list[BaseRoute]:
         read("/alerts", api.alerts),
         read("/alerts/{alert}", api.alert),
         act("/alerts/{alert}/ack", api.acknowledge),
+        act("/alerts/{alert}/stop", api.stop),
         act("/alerts/{alert}/resolve", api.resolve),
         read("/silences", api.silences),
         act("/silences", api.silence),

@@ -23,9 +23,6 @@ class Wanted:
         value = self._raw(name)
         return " ".join(clean_name(value[i : i + 200]) for i in range(0, min(len(value), _LONGEST), 200)).strip()
 
-    def by(self, signed_in_as: str) -> str:
-        return signed_in_as or "somebody"
-
     def flag(self, name: str) -> bool:
         value = self.fields.get(name, False)
         if isinstance(value, bool):

@@ -122,6 +122,23 @@ def test_an_alert_tells_its_story_with_who_did_what(house: House) -> None:
     assert found["evidence"] == ["960 of 1,000 credits"]
 
 
+def test_a_reported_revoke_takes_on_every_alert_of_its_key(house: House) -> None:
+    house.poll(snapshot(30))
+    alert, other = house.alert(), house.alert(kind="spike", period="")
+    done = act(house, f"/alerts/{alert.id}/stop", by="ana", why="leaked")
+    assert (done["acknowledged_by"], done["stop"]["reported_by"]) == ("ana", "ana")
+    assert [one["id"] for one in done["taken"]] == [other.id]
+    assert house.stored(other.id).status == "acknowledged"
+
+
+def test_the_state_is_that_of_the_command(house: House) -> None:
+    house.poll(snapshot(30), balance=500)
+    house.alert()
+    act(house, "/silences", 201, pattern="dev-*", **{"for": "24h"}, by="ana")
+    found = api(house, "/status")
+    assert (found["balance"], len(found["keys"]), found["log"][0]["by"]) == (500, 1, "ana")
+
+
 def test_silences_begin_and_end(house: House) -> None:
     made = act(house, "/silences", 201, pattern="dev-*", **{"for": "24h"}, kind="spike", why="load test")
     assert (made["until"], made["kind"], made["expected"]) == ("2026-03-03T12:00:00Z", "spike", False)
@@ -135,7 +152,7 @@ def test_what_is_expected_takes_on_the_open_alert(house: House) -> None:
     house.poll(snapshot(30))
     alert = house.alert(kind="spike", period="")
     made = act(house, "/expectations", 201, key="render", until="2026-03-04T00:00Z", credits=5000)
-    assert (made["expected"], made["credits"], made["alerts"]) == (True, 5000, [alert.id])
+    assert (made["expected"], made["credits"], [one["id"] for one in made["taken"]]) == (True, 5000, [alert.id])
     assert house.stored(alert.id).status == "acknowledged"
     assert act(house, "/expectations", 404, key="nobody", **{"for": "1h"})["detail"].startswith("no key is called")
 
