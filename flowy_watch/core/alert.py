@@ -110,6 +110,9 @@ LIVES: dict[str, Life] = {
     "blind": Life(ending=Ending.LOUD, settles_after=timedelta(minutes=30)),
 }
 
+OF_SPEND = frozenset({"cap", "spike", "ramp"})
+"""Kinds about which a poll that does not know what a key spent says nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:

@@ -33,7 +33,7 @@ class KeyFigures:
     key_id: str
     name: str
     days: tuple[Microcredits | None, ...]
-    """Spent on each day; None where it was not listed."""
+    """Spent on each day; None where it was not listed, or where that is not known."""
     earlier: tuple[Microcredits, ...] = ()
     """Spent in the periods before, the latest first; as many as the digest has."""
     last_four: str = ""
@@ -54,6 +54,8 @@ class KeyFigures:
     """Days on which at least 90 % of it was, but not all."""
     open_days: int = 0
     """Days that were not seen to their end: what is known of them is a least."""
+    unknown_days: int = 0
+    """Days on which it was listed by a source that does not know what it spent."""
     idle_days: int = 0
     """0, or the most of 30, 45 and 90 days that it was not used for."""
     new: bool = False
@@ -98,6 +100,13 @@ class DayFigures:
     """How many of them were not seen to the end of the day."""
     no_keys: bool = False
     """It was seen, and there was no key."""
+    unknown_keys: int = 0
+    """How many of them a source listed that does not know what they spent."""
+
+    @property
+    def known_spent(self) -> Microcredits | None:
+        """None where nothing is known of it."""
+        return None if self.unseen or (self.keys and self.keys == self.unknown_keys) else self.spent
 
     @property
     def unseen(self) -> bool:
@@ -193,7 +202,7 @@ class Digest:
     @property
     def unattributed(self) -> Microcredits:
         """By how much more the balance fell than the keys spent; what was spent while it was topped up is not seen."""
-        if self.owner or self.balance is None:
+        if self.owner or self.balance is None or self.unknown_keys:
             return 0
         return max(self.balance.fell - self.of_keys, 0)
 
@@ -204,7 +213,17 @@ class Digest:
     @property
     def at_least(self) -> bool:
         """Something was not seen: the total is a least."""
-        return bool(self.missing_days) or any(key.open_days for key in self.keys)
+        return bool(self.missing_days) or any(key.open_days or key.unknown_days for key in self.keys)
+
+    @property
+    def unknown_keys(self) -> int:
+        """Keys that were listed on days of which no source knows what they spent."""
+        return sum(1 for key in self.keys if key.unknown_days)
+
+    @property
+    def unknown(self) -> bool:
+        """Of no key anything is known of what it spent."""
+        return not self.total and bool(self.keys) and self.unknown_keys == len(self.keys)
 
     @property
     def missing_days(self) -> tuple[date, ...]:
@@ -230,7 +249,7 @@ class Digest:
     def empty(self) -> bool:
         """Nothing was spent and nothing happened."""
         moved = any(key.new or key.revoked or key.cap_changed for key in self.keys)
-        return not (self.total or self.alerts or moved)
+        return not (self.total or self.alerts or moved or self.unknown_keys)
 
     def change(self, against: Microcredits | None) -> float | None:
         """Of what the keys spent, as a share of `against`."""
@@ -341,7 +360,7 @@ def build(facts: Facts, period: Period, *, owner_of: Owners, now: datetime, late
         replace(alert, owner=owner_of(alert.key_id, alert.key_name)) if alert.key_id else alert
         for alert in facts.alerts
     )
-    totals = [None if day.unseen else day.spent for day in facts.days]
+    totals = [day.known_spent for day in facts.days]
     ahead, before = Forecast.of(totals), Forecast.of(totals[: -period.length])
     month_name, month = _month(facts.days, period, ahead)
     earlier = tuple(sum(key.earlier[n] for key in keys) if seen else None for n, seen in enumerate(facts.seen))
@@ -371,7 +390,7 @@ def _month(days: Sequence[DayFigures], period: Period, ahead: Forecast | None) -
         return f"{month.first:%B}", ahead.next(month.length) if ahead else None
     month = Period.month_of(period.end - DAY)
     so_far = [day for day in days if month.first <= day.day < period.end]
-    if ahead is None or any(day.unseen for day in so_far) or len(so_far) < (period.end - month.first).days:
+    if ahead is None or any(day.known_spent is None for day in so_far) or len(so_far) < (period.end - month.first).days:
         return f"{month.first:%B}", None
     left = (month.end - period.end).days
     return f"{month.first:%B}", ahead.next(max(left, 0), already=sum(day.spent for day in so_far))

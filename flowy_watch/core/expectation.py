@@ -27,15 +27,18 @@ def beyond(
         latest = history.latest
         of_key = [one for one in expectations if matches(one.pattern, latest.name, latest.key_id)]
         widest = max(of_key, key=_width, default=None)
-        if widest and widest.credits_at_most is not None and latest.spent > limit(widest.credits_at_most):
-            yield _finding(history, widest, widest.credits_at_most, balance)
+        most = widest.credits_at_most if widest else None
+        if widest and most is not None and latest.spent is not None and latest.spent > limit(most):
+            yield _finding(history, widest, most, latest.spent, balance)
 
 
 def _width(expectation: Silence) -> float:
     return float("inf") if expectation.credits_at_most is None else expectation.credits_at_most
 
 
-def _finding(history: History, expectation: Silence, most: Microcredits, balance: Microcredits | None) -> Finding:
+def _finding(
+    history: History, expectation: Silence, most: Microcredits, spent: Microcredits, balance: Microcredits | None
+) -> Finding:
     latest, name = history.latest, history.latest.name or history.latest.key_id
     by = f" by {expectation.by}" if expectation.by else ""
     until = f"{expectation.until:%a %d %b %H:%M} UTC"
@@ -43,14 +46,14 @@ def _finding(history: History, expectation: Silence, most: Microcredits, balance
     return Finding(
         kind="spike",
         severity=Severity.CRITICAL,
-        title=f"{name} spent {credit_words(latest.spent)} credits today; {credit_words(most)} were expected",
+        title=f"{name} spent {credit_words(spent)} credits today; {credit_words(most)} were expected",
         key_id=latest.key_id,
         key_name=name,
         last_four=latest.last_four,
         period=day_of(latest.taken_at).isoformat(),
-        level=4 if latest.spent > 3 * most else 3,
+        level=4 if spent > 3 * most else 3,
         evidence=(
-            f"Expected {credit_words(most)} a day until {until}{by}{why}; {credit_words(latest.spent)} so far today.",
+            f"Expected {credit_words(most)} a day until {until}{by}{why}; {credit_words(spent)} so far today.",
             f"Told from {credit_words(limit(most))} credits a UTC day on: half as much again as expected.",
         ),
         stakes=stakes_of(history, balance),
@@ -64,7 +67,7 @@ def on_course(history: History | None, days: Sequence[tuple[date, Microcredits]]
     Rounded up to two figures. 0 where nothing is known of its spend. `days` are its UTC days, oldest first.
     """
     course = 0
-    if history and day_of(history.latest.taken_at) == today:
+    if history and history.latest.spent is not None and day_of(history.latest.taken_at) == today:
         left = next_reset(history.latest.taken_at) - history.latest.taken_at
         course = history.latest.spent + int(history.per_hour(_PACE_SPAN) * (left / timedelta(hours=1)))
     before = [spent for day, spent in days if day < today][-_USUAL_DAYS:]

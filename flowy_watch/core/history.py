@@ -96,10 +96,15 @@ class History:
         self._hour_from = seconds  # the first hour was not seen from its start
         self._seconds = seconds
         self._room = _UNKNOWN  # credits of this hour below which the baseline need not be asked
-        self._day_high = snapshot.spent
+        self._day_high = snapshot.spent  # None: not known yet today
         self._day_end = _day_end(seconds)
         born = snapshot.created_at
-        if born and timedelta(0) < snapshot.taken_at - born <= _JUST_BORN and day_of(born) == day_of(snapshot.taken_at):
+        if (
+            born
+            and snapshot.spent
+            and timedelta(0) < snapshot.taken_at - born <= _JUST_BORN
+            and day_of(born) == day_of(snapshot.taken_at)
+        ):
             self.total = snapshot.spent  # all of it was spent since: it is seen as if we had watched from the start
             self._marks = deque([(born.timestamp(), 0), (seconds, self.total)])
 
@@ -116,7 +121,12 @@ class History:
         before, counter = self.latest, snapshot.spent
         if seconds >= self._day_end:
             self._day_end = _day_end(seconds)
-            spent = self._day_high = counter
+            self._day_high = counter
+            spent = counter or 0
+        elif counter is None:
+            spent = 0
+        elif self._day_high is None:
+            spent, self._day_high = 0, counter  # when it was spent nobody saw
         elif counter > self._day_high:
             spent = counter - self._day_high
             self._day_high = counter
@@ -142,7 +152,9 @@ class History:
             self.revoked_at = snapshot.taken_at if snapshot.status is KeyStatus.REVOKED else None
         self.verdict = self.drift = None
         start, self._seconds = self._seconds, seconds
-        if seconds < self._hour_end and seconds - start <= _LONGEST_GAP:
+        if counter is None:
+            self._begin_hour(seconds)
+        elif seconds < self._hour_end and seconds - start <= _LONGEST_GAP:
             if spent:
                 self._hour_spent += spent / CREDIT
         else:
@@ -204,8 +216,7 @@ class History:
         if end - start > _LONGEST_GAP:
             midnight = int(end) // 86400 * 86400.0
             self.verdict = self.baseline.judge_gap(max(start, midnight), end, spent)
-            self._hour, self._hour_spent, self._hour_from = int(end) // 3600, 0.0, end
-            self._hour_end = _hour_end(self._hour)
+            self._begin_hour(end)
             return
         last = int(end) // 3600
         while self._hour < last:
@@ -216,6 +227,11 @@ class History:
             start, spent = boundary, spent - share
             self._hour, self._hour_spent, self._hour_from = self._hour + 1, 0.0, boundary
         self._hour_spent += spent
+        self._hour_end = _hour_end(self._hour)
+
+    def _begin_hour(self, seconds: float) -> None:
+        """Of this hour nothing was seen before: it teaches nothing, and what it spent is judged as a part."""
+        self._hour, self._hour_spent, self._hour_from = int(seconds) // 3600, 0.0, seconds
         self._hour_end = _hour_end(self._hour)
 
     def spent_within(self, span: timedelta) -> Microcredits:
@@ -323,7 +339,7 @@ def stale_counter(before: Snapshot, now: Snapshot) -> bool:
     """
     midnight = day_start(day_of(now.taken_at))
     return (
-        now.spent > 0
+        bool(now.spent)
         and now.spent == before.spent
         and before.taken_at < midnight
         and now.taken_at - midnight < timedelta(minutes=30)

@@ -7,9 +7,14 @@ from flowy_watch.core.history import History
 from flowy_watch.core.usage import Microcredits, next_reset
 
 
-def stakes_of(history: History, balance: Microcredits | None) -> Stakes:
-    """What is at risk with one key, bounded by its cap and by the balance, whichever ends it first."""
+def stakes_of(history: History, balance: Microcredits | None) -> Stakes | None:
+    """What is at risk with one key, bounded by its cap and by the balance, whichever ends it first.
+
+    None where the key's spend is not known.
+    """
     latest = history.latest
+    if latest.spent is None:
+        return None
     now, cap, pace = latest.taken_at, latest.daily_cap, history.per_hour()
     reset = next_reset(now)
     today = _least(None if cap is None else max(cap - latest.spent, 0), balance)

@@ -39,8 +39,8 @@ class Snapshot(NamedTuple):
     key_id: str
     name: str
     taken_at: datetime
-    spent: Microcredits
-    """Since 00:00 UTC of the day of `taken_at`."""
+    spent: Microcredits | None
+    """Since 00:00 UTC of the day of `taken_at`; None from a source that does not know it, which is never 0."""
     last_used_at: datetime | None = None
     daily_cap: Microcredits | None = None
     status: KeyStatus = KeyStatus.ACTIVE

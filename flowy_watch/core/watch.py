@@ -32,7 +32,10 @@ class Watch:
         if self.taken_at is not None and self.taken_at.date() != at.date():
             self._close_day(self.taken_at)
         histories, seconds = self.histories, at.timestamp()
+        unknown = False
         for snapshot in reading.snapshots:
+            if snapshot.spent is None:
+                unknown = True
             history = histories.get(snapshot.key_id)
             if history is None:
                 histories[snapshot.key_id] = History(snapshot)
@@ -46,7 +49,7 @@ class Watch:
             if spent_now or history.still_for is not None:
                 moved = True
         self._add_workspace(reading, moved=moved)
-        self.workspace.ledger.add(at, spent, reading.balance, whole=not new and not reading.skipped)
+        self.workspace.ledger.add(at, spent, reading.balance, whole=not (new or unknown or reading.skipped))
         self.taken_at, self.renamed = at, renamed
         return frozenset(new)
 
@@ -60,12 +63,13 @@ class Watch:
         self.workspace.calibration.close_day(day, highest)
 
     def _add_workspace(self, reading: Reading, *, moved: bool) -> None:
-        total = sum([snapshot.spent for snapshot in reading.snapshots])
+        total = sum([snapshot.spent or 0 for snapshot in reading.snapshots])
         if len(self.histories) > len(reading.snapshots):
             listed, today = {snapshot.key_id for snapshot in reading.snapshots}, day_of(reading.taken_at)
             others = [history.latest for key_id, history in self.histories.items() if key_id not in listed]
-            total += sum(latest.spent for latest in others if day_of(latest.taken_at) == today)
-        self.workspace.add(reading.taken_at, total, reading.balance, moved=moved)
+            total += sum(latest.spent or 0 for latest in others if day_of(latest.taken_at) == today)
+        known = not reading.snapshots or any(snapshot.spent is not None for snapshot in reading.snapshots)
+        self.workspace.add(reading.taken_at, total if known else None, reading.balance, moved=moved)
 
     def believable(self, reading: Reading) -> tuple[tuple[Snapshot, ...], tuple[Skipped, ...]]:
         """The snapshots that can be true after what is known, and those that cannot, with why."""

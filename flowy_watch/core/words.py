@@ -4,6 +4,8 @@ from datetime import timedelta
 
 from flowy_watch.core.usage import CREDIT, Microcredits
 
+SPEND_NOT_KNOWN = "spend not known from this source"
+
 
 def credit_words(amount: Microcredits) -> str:
     """`4,800`, `12.5`, `0.04`: grouped, at most two decimals, a trace never shown as nothing."""

@@ -28,9 +28,11 @@ class WorkspaceHistory:
     calibration: Calibration = field(default_factory=Calibration)
     ledger: Ledger = field(default_factory=Ledger)
 
-    def add(self, at: datetime, total: Microcredits, balance: Microcredits | None, *, moved: bool) -> None:
+    def add(self, at: datetime, total: Microcredits | None, balance: Microcredits | None, *, moved: bool) -> None:
+        """`total` is what all keys spent today; None where that is known of none."""
         self.first_at = self.first_at or at
-        self.day_totals[day_of(at)] = total
+        if total is not None:
+            self.day_totals[day_of(at)] = total
         for old in [d for d in self.day_totals if d < day_of(at) - 2 * _FULL_DAYS * DAY]:
             del self.day_totals[old]
         if balance is not None:
@@ -92,7 +94,9 @@ class WorkspaceHistory:
         elapsed = at - day_start(today)
         if elapsed < timedelta(hours=1):
             return sum(past) // len(past) if past else None
-        so_far = int(self.day_totals.get(today, 0) * (DAY / elapsed))
+        if today not in self.day_totals:
+            return sum(past) // len(past) if past else None
+        so_far = int(self.day_totals[today] * (DAY / elapsed))
         return (sum(past) + so_far) // (len(past) + 1)
 
 

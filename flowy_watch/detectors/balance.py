@@ -66,7 +66,7 @@ class BalanceDetector:
 
 def _pace(balance: Microcredits, view: View) -> Microcredits:
     """Credits per hour over the last half hour; 0 without adding it up when it could not empty the balance soon."""
-    today = sum(history.latest.spent for history in view.histories)
+    today = sum(history.latest.spent or 0 for history in view.histories)
     if today * 4 < balance and view.now.hour:
         return 0
     return sum(history.per_hour() for history in view.histories)
@@ -80,8 +80,8 @@ def _finding(balance: Microcredits, burn: Microcredits | None, level: int, why: 
     runway = _runway(balance, burn) if balance > 0 else None
     lasts = f", about {span_words(runway)} at the expected burn" if runway is not None else ""
     title = "balance is used up" if level == 3 else f"balance is low: {credit_words(balance)} credits{lasts}"
-    top = nlargest(3, (h for h in view.histories if h.latest.spent), key=lambda h: h.latest.spent)
-    spenders = ", ".join(f"{h.latest.name or h.latest.key_id} {credit_words(h.latest.spent)}" for h in top)
+    top = nlargest(3, (h for h in view.histories if h.latest.spent), key=lambda h: h.latest.spent or 0)
+    spenders = ", ".join(f"{h.latest.name or h.latest.key_id} {credit_words(h.latest.spent or 0)}" for h in top)
     evidence = [why]
     if burn:
         evidence.append(f"Expected burn: {credit_words(burn)} credits a day.")

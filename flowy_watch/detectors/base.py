@@ -12,7 +12,7 @@ from flowy_watch.core.sighting import YOUNG, Sightings
 from flowy_watch.core.stakes import stakes_of
 from flowy_watch.core.surprise import ODD_HOURS, ODD_SPEND, SPENT, Verdict
 from flowy_watch.core.usage import CREDIT
-from flowy_watch.core.words import credit_words
+from flowy_watch.core.words import SPEND_NOT_KNOWN, credit_words
 from flowy_watch.core.workspace import Health, WorkspaceHistory
 
 
@@ -75,6 +75,8 @@ def about_key(history: History, view: View, kind: str, severity: Severity, title
     """A finding about a key, with its name and the money at stake. `title` follows the name."""
     latest = history.latest
     name = latest.name or latest.key_id
+    if latest.spent is None:
+        more["evidence"] = (*more.get("evidence", ()), f"S{SPEND_NOT_KNOWN[1:]}.")
     return Finding(
         kind=kind,
         severity=severity,

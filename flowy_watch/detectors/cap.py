@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.history import History
-from flowy_watch.core.usage import day_of
+from flowy_watch.core.usage import Microcredits, day_of
 from flowy_watch.core.words import credit_words
 from flowy_watch.detectors.base import View, about_key
 
@@ -35,17 +35,16 @@ class CapDetector:
         lowest = self.levels[0]
         for history in view.histories:
             latest = history.latest
-            cap = latest.daily_cap
-            if cap and latest.spent * 100 >= cap * lowest and not history.stays_revoked:
-                yield self._finding(history, view)
+            cap, spent = latest.daily_cap, latest.spent
+            if cap and spent and spent * 100 >= cap * lowest and not history.stays_revoked:
+                yield self._finding(history, spent, cap, view)
 
-    def _finding(self, history: History, view: View) -> Finding:
+    def _finding(self, history: History, spent: Microcredits, cap: Microcredits, view: View) -> Finding:
         latest = history.latest
-        cap = latest.daily_cap or 1
-        level = max(level for level in self.levels if latest.spent * 100 >= cap * level)
-        share = latest.spent * 100 // cap
-        used = f"{credit_words(latest.spent)} of {credit_words(cap)} credits"
-        stopped = latest.spent >= cap
+        level = max(level for level in self.levels if spent * 100 >= cap * level)
+        share = spent * 100 // cap
+        used = f"{credit_words(spent)} of {credit_words(cap)} credits"
+        stopped = spent >= cap
         title = f"has spent its daily cap ({used})" if stopped else f"is at {share} % of its daily cap ({used})"
         then = ("Flowy refuses its new runs (402) until 00:00 UTC.",) if stopped else ()
         return about_key(

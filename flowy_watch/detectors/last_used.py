@@ -8,7 +8,7 @@ from typing import ClassVar
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.history import History
 from flowy_watch.core.usage import DAY, KeyStatus
-from flowy_watch.core.words import credit_words, span_words
+from flowy_watch.core.words import SPEND_NOT_KNOWN, credit_words, span_words
 from flowy_watch.detectors.base import KeyRules, View, about_key
 
 _KIND = "last_used"
@@ -95,7 +95,7 @@ def _dormant_after(history: History, rules: KeyRules, view: View) -> timedelta:
 def _woke(history: History, view: View, dormant_after: timedelta) -> Finding:
     still = span_words(history.still_for or timedelta())
     spent = history.latest.spent
-    money = f"{credit_words(spent)} credits today" if spent else "no spend yet"
+    money = f"{credit_words(spent)} credits today" if spent else SPEND_NOT_KNOWN if spent is None else "no spend yet"
     return about_key(
         history,
         view,

@@ -51,7 +51,9 @@ class SpikeDetector:
             if verdict is not None:
                 if verdict.excess * CREDIT >= least and verdict.surprise >= view.threshold(history):
                     yield self._spike(history, view, verdict)
-            elif (history.latest.spent >= least or view.now.hour < 2) and (finding := self._new_key(history, view)):
+            elif ((history.latest.spent or 0) >= least or view.now.hour < 2) and (
+                finding := self._new_key(history, view)
+            ):
                 yield finding
 
     def _spike(self, history: History, view: View, verdict: Verdict) -> Finding:
@@ -78,7 +80,7 @@ class SpikeDetector:
         cap, balance = history.latest.daily_cap, view.workspace.balance
         whole, share = (cap, self.config.cap_share) if cap else (balance or 0, self.config.balance_share)
         limit = whole * share
-        if whole <= 0 or (history.latest.spent < limit and view.now.hour >= 2):
+        if whole <= 0 or ((history.latest.spent or 0) < limit and view.now.hour >= 2):
             return None  # what was not spent in the whole day was not spent in its last hours
         spent = history.spent_within(_NEW_KEY_SPAN)
         if spent < limit or spent < self.least:

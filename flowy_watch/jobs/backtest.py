@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from flowy_watch.core.alert import Alert, Change, Evaluated, Status, Uses, reconcile
+from flowy_watch.core.alert import OF_SPEND, Alert, Change, Evaluated, Status, Uses, reconcile
 from flowy_watch.core.finding import Finding
 from flowy_watch.core.history import History
 from flowy_watch.core.stop import use_of
@@ -153,8 +153,14 @@ def _examine(detector: Detector, view: _Asked) -> _Examined:
 
 
 def _evaluated(kept: Iterable[Snapshot], *, balance: bool) -> Evaluated:
-    listed = {snapshot.key_id for snapshot in kept}
-    return lambda finding: finding.key_id in listed if finding.key_id else balance
+    listed = {snapshot.key_id: snapshot.spent is not None for snapshot in kept}
+
+    def could_see(finding: Finding) -> bool:
+        if not finding.key_id:
+            return balance
+        return listed.get(finding.key_id, False) or (finding.kind not in OF_SPEND and finding.key_id in listed)
+
+    return could_see
 
 
 class _Told:

@@ -130,7 +130,7 @@ def _fields(s: Snapshot) -> dict[str, str | int | float | None]:
         "key_id": s.key_id,
         "name": s.name,
         "at": _iso(s.taken_at),
-        "spent_today": _credits(s.spent),
+        "spent_today": None if s.spent is None else _credits(s.spent),
         "last_used_at": _iso(s.last_used_at) if s.last_used_at else None,
         "daily_cap": None if s.daily_cap is None else _credits(s.daily_cap),
         "status": s.status.value,

@@ -9,7 +9,7 @@ from time import monotonic
 
 import structlog
 
-from flowy_watch.core.alert import Alert, Evaluated, Reconciled, Status, Transition, reconcile
+from flowy_watch.core.alert import OF_SPEND, Alert, Evaluated, Reconciled, Status, Transition, reconcile
 from flowy_watch.core.expectation import beyond
 from flowy_watch.core.finding import Finding
 from flowy_watch.core.plan import plan
@@ -229,13 +229,15 @@ def _judge(watch: Watch, pulled: _Pulled) -> _Pulled:
 
 def _evaluated(pulled: _Pulled) -> Evaluated:
     """What this poll could have seen: blindness always, a key when it was listed, the balance when it was told."""
-    listed = cache(lambda: {snapshot.key_id for snapshot in pulled.reading.snapshots})  # most polls never ask
+    listed = cache(lambda: {s.key_id: s.spent is not None for s in pulled.reading.snapshots})  # most polls never ask
     balance = pulled.reading.balance is not None
 
     def could_see(finding: Finding) -> bool:
         if finding.kind == "blind":
             return True
-        return finding.key_id in listed() if finding.key_id else balance
+        if not finding.key_id:
+            return balance
+        return listed().get(finding.key_id, False) or (finding.kind not in OF_SPEND and finding.key_id in listed())
 
     return could_see
 

@@ -78,6 +78,8 @@ class Recorder:
             self._learn()
             self._hour = hour
         for snapshot in kept:
+            if snapshot.spent is None:
+                continue
             track = self._tracks.get(snapshot.key_id)
             if track is None:
                 track = self._tracks[snapshot.key_id] = _Track(hour)

@@ -94,6 +94,7 @@ def _key(key: KeyFigures) -> dict[str, Any]:
         "days_at_cap": key.at_cap,
         "days_near_cap": key.near_cap,
         "days_not_seen_to_their_end": key.open_days,
+        "days_of_unknown_spend": key.unknown_days,
         "idle_for_days": key.idle_days or None,
         "new": key.new,
         "revoked": key.revoked,

@@ -8,7 +8,7 @@ from flowy_watch.core.forecast import Expected
 from flowy_watch.core.period import Period, Span
 from flowy_watch.core.todo import todos
 from flowy_watch.core.usage import Microcredits
-from flowy_watch.core.words import span_words
+from flowy_watch.core.words import SPEND_NOT_KNOWN, span_words
 from flowy_watch.render.digest_asks import Ask, ask_of, runway_words
 from flowy_watch.render.digest_figures import (
     count,
@@ -98,6 +98,8 @@ def _subject(digest: Digest, asks: int, about: str) -> str:
     least = "≥" if digest.at_least else ""
     change = moved(digest.of_keys, digest.before)
     parts = [f"{least}{credits_about(digest.total)} credits" + (f" ({change})" if change not in ("", "new") else "")]
+    if digest.unknown:
+        parts = ["not known"]
     if asks:
         parts.append(count(asks, "action"))
     if digest.runway and digest.runway.days is not None:
@@ -109,6 +111,10 @@ def _verdict(digest: Digest) -> Iterator[Line]:
     unit, many = ("week", "weeks") if digest.period.span is Span.WEEK else ("month", "months")
     if digest.empty:
         yield line(f"Nothing was spent and nothing happened this {unit}.")
+        return
+    if digest.unknown:
+        yield line(bold("What was spent is not known"), ": no source that is configured tells it.")
+        yield from _balance(digest)
         return
     least = "at least " if digest.at_least else ""
     parts: list[str] = []
@@ -163,11 +169,16 @@ def _caveats(digest: Digest) -> Iterator[Line]:
             bold(f"Not seen to its end: {named}{more}"),
             ". What was spent then is not filled in: totals are a least (≥).",
         )
-    elif digest.at_least:
+    elif any(key.open_days for key in digest.keys):
         keys = sum(1 for key in digest.keys if key.open_days)
         yield line(
             bold(f"{count(keys, 'key')} left the list"),
             " before a day had ended: what is known of that day is a least (≥).",
+        )
+    if digest.unknown_keys and not digest.unknown:
+        yield line(
+            bold(f"{count(digest.unknown_keys, 'key')}: {SPEND_NOT_KNOWN}"),
+            ", on all days or some. The total is a least (≥).",
         )
     if digest.blind_hours:
         yield line(bold(f"{count(digest.blind_hours, 'hour')} without a good poll"), ".")
@@ -188,7 +199,7 @@ def _row(part: Contribution, digest: Digest) -> Row:
         name = f"{part.keys:,} {OTHER}" if part.name == OTHER else UNATTRIBUTED
         return Row(name, "", "", credits_about(part.spent), share, "")
     before = key.earlier[0] if key.earlier and digest.before is not None else None
-    least = "≥" if key.open_days else ""
+    least = "≥" if key.open_days or key.unknown_days else ""
     change = moved(key.spent, before)
     owner = owner_name(key.owner)
     return Row(key_name(key), key_tail(key), owner, f"{least}{credits_about(key.spent)}", share, change, key)

@@ -161,8 +161,7 @@ class Intake:
         used = self._time(row, "last_used_at")
         if used is not None and self._latest is not None and used > self._latest + _TOLERATED:
             raise ValueError("last_used_at is in the future")
-        spent = _amount(row, "spent_today")
-        if spent is None:
+        if "spent_today" not in row:
             raise ValueError("has no spent_today")
         status = row.get("status")
         name = row.get("name")
@@ -170,7 +169,7 @@ class Intake:
             self._id(row),
             self._names[str(name)] if isinstance(name, str | int) and not isinstance(name, bool) else "",
             at,
-            spent,
+            _amount(row, "spent_today"),
             used,
             _amount(row, "daily_cap"),
             KeyStatus.ACTIVE if status is None or status == "" else _named("status", status_of, status),

@@ -69,10 +69,11 @@ class Figures:
 
     def _by_day(self, first: date, end: date) -> list[DayFigures]:
         still_open = func.sum(case((_days.c.complete, 0), else_=1))
-        query = select(_days.c.day, _WHOLE, _REST, func.count(), still_open).where(_in(first, end))
+        unknown = func.sum(case((_spent.is_(None), 1), else_=0))
+        query = select(_days.c.day, _WHOLE, _REST, func.count(), still_open, unknown).where(_in(first, end))
         found = {row[0]: row for row in self._connection.execute(query.group_by(_days.c.day))}
         return [
-            DayFigures(day, _sum(row[1], row[2]), int(row[3]), int(row[4]))
+            DayFigures(day, _sum(row[1], row[2]), int(row[3]), int(row[4]), unknown_keys=int(row[5]))
             if (row := found.get(day))
             else DayFigures(day, 0, 0, no_keys=self._polled(day_start(day + DAY)))
             for day in days_between(first, end)
@@ -93,14 +94,14 @@ class Figures:
         idle = self._idle(period)
         found = []
         for row in self._pivot(period):
-            no, key_id, name, last_four, created_at, first_seen_at, at_cap, near_cap, open_days = row[:9]
+            no, key_id, name, last_four, created_at, first_seen_at, at_cap, near_cap, open_days, unknown_days = row[:10]
             cap, status = last.get(no, (None, KeyStatus.ACTIVE.value))
             cap_before, status_before = day_before.get(no, (None, KeyStatus.ACTIVE.value))
             found.append(
                 KeyFigures(
                     key_id,
                     name,
-                    tuple(row[9:]),
+                    tuple(row[10:]),
                     tuple(sums.get(no, 0) for sums in earlier),
                     last_four,
                     cap=cap,
@@ -112,6 +113,7 @@ class Figures:
                     at_cap=at_cap,
                     near_cap=near_cap,
                     open_days=open_days,
+                    unknown_days=unknown_days,
                     idle_days=idle.get(no, 0),
                     new=_is_new(created_at, first_seen_at, watched_from, period),
                 )
@@ -123,7 +125,9 @@ class Figures:
         by_day = [func.max(case((_days.c.day == day, _spent))) for day in period.days()]
         spent_all = and_(_cap > 0, _spent >= _cap)
         nearly = and_(_cap > 0, _spent < _cap, _spent >= _cap - _cap // 10)
-        counts = [func.sum(case((told, 1), else_=0)) for told in (spent_all, nearly, ~_days.c.complete)]
+        counts = [
+            func.sum(case((told, 1), else_=0)) for told in (spent_all, nearly, ~_days.c.complete, _spent.is_(None))
+        ]
         inner = select(_days.c.key_no, *(c.label(f"c{n}") for n, c in enumerate((*counts, *by_day))))
         sums = inner.where(_in(period.first, period.end)).group_by(_days.c.key_no).subquery()
         about = (_keys.c.key_id, _keys.c.name, _keys.c.last_four, _keys.c.created_at, _keys.c.first_seen_at)
@@ -175,7 +179,7 @@ class Figures:
         length = case(*((unused[days], days) for days in reversed(IDLE_DAYS)), else_=0)
         last_day = select(func.max(_days.c.day)).where(_in(period.first, period.end)).scalar_subquery()
         query = select(_days.c.key_no, length, _keys.c.first_seen_at).join(_keys, _keys.c.key_no == _days.c.key_no)
-        told = or_(unused[IDLE_DAYS[0]], _days.c.last_used_at.is_(None))
+        told = or_(unused[IDLE_DAYS[0]], and_(_days.c.last_used_at.is_(None), _spent.isnot(None)))
         rows = self._connection.execute(query.where(_days.c.day == last_day, told)).all()
         found = {row[0]: int(row[1]) for row in rows if row[1]}
         silent = {row[0]: row[2] for row in rows if not row[1]}
@@ -199,7 +203,7 @@ class Figures:
             .where(_in(days[0], period.end), _keys.c.key_id.in_([key.key_id for key in top]))
         )
         spent = {(row[0], row[1]): row[2] for row in self._connection.execute(query)} if top else {}
-        recent = {key.key_id: tuple(spent.get((key.key_id, day), 0) for day in days) for key in top}
+        recent = {key.key_id: tuple(spent.get((key.key_id, day)) or 0 for day in days) for key in top}
         return [replace(key, recent=recent[key.key_id]) if key.key_id in recent else key for key in keys]
 
     # ── the workspace ────────────────────────────────────────────────────────────────────────────────────────────

@@ -62,7 +62,8 @@ class SnapshotRow(SQLModel, table=True):
 
     poll_id: int = Field(sa_column=Column(BIG, ForeignKey("polls.id", ondelete="CASCADE"), primary_key=True))
     key_no: int = Field(foreign_key="keys.key_no", primary_key=True)
-    spent_microcredits: int = Field(sa_type=BigInteger)
+    spent_microcredits: int | None = Field(default=None, sa_type=BigInteger)
+    """Null from a source that does not know it."""
     daily_cap_microcredits: int | None = Field(default=None, sa_type=BigInteger)
     last_used_at: datetime | None = None
     status: str
@@ -77,7 +78,7 @@ class DailySnapshot(SQLModel, table=True):
 
     day: date = Field(primary_key=True)
     key_no: int = Field(foreign_key="keys.key_no", primary_key=True)
-    spent_microcredits: int = Field(sa_type=BigInteger)
+    spent_microcredits: int | None = Field(default=None, sa_type=BigInteger)
     daily_cap_microcredits: int | None = Field(default=None, sa_type=BigInteger)
     last_used_at: datetime | None = None
     status: str

@@ -294,10 +294,10 @@ class Usage:
         return list(self._connection.execute(query.order_by(most_spent, _keys.c.name)))
 
     def days_of(self, key_id: str) -> list[tuple[date, Microcredits]]:
-        """One key's UTC days and what it spent on each, oldest first."""
+        """One key's UTC days and what it spent on each, oldest first; those of which that is known."""
         query = select(days_now.c.day, days_now.c.spent_microcredits).join(_keys, _keys.c.key_no == days_now.c.key_no)
         rows = self._connection.execute(query.where(_keys.c.key_id == key_id).order_by(days_now.c.day))
-        return [(row[0], row[1]) for row in rows]
+        return [(row[0], row[1]) for row in rows if row[1] is not None]
 
     def spent_at(self, key_id: str, at: datetime) -> Microcredits:
         """The key's counter in the poll of exactly this instant; 0 where that is not kept any more."""

@@ -101,7 +101,8 @@ class Views:
         for number, day, spent in self._connection.execute(
             query.where(_days.c.day.in_(list(days)), _days.c.key_no.in_(list(key_nos)))
         ):
-            found[number][day] = spent
+            if spent is not None:
+                found[number][day] = spent
         return found
 
     def days(self, key_no: int, days: Collection[date]) -> list[Row[Any]]:
@@ -150,8 +151,9 @@ class Views:
     # ── the workspace ────────────────────────────────────────────────────────────────────────────────────────────
 
     def totals(self, since: date) -> dict[date, Microcredits]:
-        """What all keys spent on each day."""
-        query = select(_days.c.day, func.sum(_days.c.spent_microcredits)).where(_days.c.day >= since)
+        """What all keys spent on each day; a day of which that is known of no key is left out."""
+        known = _days.c.spent_microcredits.isnot(None)
+        query = select(_days.c.day, func.sum(_days.c.spent_microcredits)).where(_days.c.day >= since, known)
         return {day: int(total) for day, total in self._connection.execute(query.group_by(_days.c.day))}
 
     def spent_by(self, at: datetime) -> Microcredits | None:
@@ -167,7 +169,8 @@ class Views:
         if poll is None:
             return None
         total = select(func.sum(_snapshots.c.spent_microcredits)).where(_snapshots.c.poll_id == poll)
-        return int(self._connection.execute(total).scalar() or 0)
+        found: int | None = self._connection.execute(total).scalar()
+        return None if found is None else int(found)
 
     def last_good_poll_at(self) -> datetime | None:
         live = and_(_polls.c.kind == LIVE, _polls.c.outcome == GOOD)

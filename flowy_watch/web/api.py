@@ -55,10 +55,13 @@ def status(site: "Site", visit: Visit) -> Response:
 
 
 def workspace(site: "Site", visit: Visit) -> Response:
+    today = day_of(visit.now)
     with site.store.read() as work:
         balance, polls = work.views.last_balance(), work.usage.last_polls(1)
         good_at, counts = work.views.last_good_poll_at(), work.views.alert_counts()
-        total = work.views.totals(day_of(visit.now)).get(day_of(visit.now), 0)
+        total = work.views.totals(today).get(today)
+        if total is None and not any(row.day == today for row in work.views.keys(today)):
+            total = 0
     return json(
         {
             "name": site.settings.workspace.name or None,

@@ -62,7 +62,8 @@ def show(site: "Site", visit: Visit) -> Response:
         owner=site.settings.owner_of(row.key_id, row.name),
         rules=site.settings.rules_of(row.key_id, row.name),
         spent=row.spent if row.day == today else None,
-        share=row.spent / cap if cap and row.day == today else None,
+        seen_today=row.day == today,
+        share=row.spent / cap if cap and row.day == today and row.spent is not None else None,
         alerts=alerts[:20],
         unresolved=[alert for alert in alerts if alert.status != "resolved"],
         hours=_pictures(_hours_chart(row, hours, alerts)) if hours else None,
@@ -130,7 +131,7 @@ def _kept(baseline: Baseline, hour: int) -> float:
 def _by_hour(snapshots: Sequence[Any]) -> dict[int, float]:
     """Spend between polls, given to the hour of the later one."""
     found: dict[int, float] = {}
-    for before, after in pairwise(snapshots):
+    for before, after in pairwise(row for row in snapshots if row.spent is not None):
         same_day = day_of(before.taken_at) == day_of(after.taken_at)
         spent = max(0, after.spent - before.spent) if same_day else after.spent
         hour = hour_number(after.taken_at)
@@ -156,7 +157,7 @@ def _hours_chart(row: Any, hours: Hours, alerts: Iterable[Alert]) -> Chart:
 
 
 def _days_chart(row: Any, daily: Sequence[Any], today: date) -> Chart:
-    by_day = {day.day: day.spent_microcredits / CREDIT for day in daily}
+    by_day = {day.day: day.spent_microcredits / CREDIT for day in daily if day.spent_microcredits is not None}
     first = max(daily[0].day, today - 34 * DAY)
     days = [first + n * DAY for n in range((today - first).days + 1)]
     return Chart(

@@ -70,12 +70,12 @@ def _keys(text: "_Text", keys: list[Any], today: Any, usual: Mapping[int, float]
     text.gauge(
         "spent_today_credits",
         "Credits that all keys spent in this UTC day.",
-        [({}, sum(row.spent or 0 for row in keys if row.day == today) / CREDIT)],
+        [({}, sum(row.spent or 0 for row in keys if row.day == today) / CREDIT)] if _any_known(keys, today) else [],
     )
     text.gauge(
         "key_spent_today_credits",
-        "Credits a key spent in this UTC day.",
-        [(labels, _today(row, today) / CREDIT) for labels, row in shown],
+        "Credits a key spent in this UTC day, where that is known.",
+        [(labels, _today(row, today) / CREDIT) for labels, row in shown if row.day != today or row.spent is not None],
     )
     text.gauge(
         "key_daily_cap_credits",
@@ -92,6 +92,11 @@ def _keys(text: "_Text", keys: list[Any], today: Any, usual: Mapping[int, float]
         "Mean spend of a key per hour over the last four weeks.",
         [(labels, usual[row.key_no]) for labels, row in shown if row.key_no in usual],
     )
+
+
+def _any_known(keys: Iterable[Any], today: Any) -> bool:
+    listed = [row.spent for row in keys if row.day == today]
+    return not listed or any(spent is not None for spent in listed)
 
 
 def _today(row: Any, today: Any) -> Microcredits:

@@ -152,7 +152,7 @@ _SNAPSHOT = _object(
         "key_id": {"type": "string", "minLength": 1},
         "name": _maybe("string"),
         "at": {"type": "string", "format": "date-time", "description": "UTC where no zone stands."},
-        "spent_today": {"type": "number", **_AMOUNT},
+        "spent_today": _maybe("number", **_AMOUNT, description="Null where it is not known."),
         "last_used_at": _MAYBE_AT,
         "daily_cap": _maybe("number", **_AMOUNT),
         "status": {"enum": ["active", "revoked", "expired", None]},

@@ -68,7 +68,9 @@ class KeyLine:
     owner: str
     status: str
     spent: Microcredits | None
-    """None when today has not seen the key."""
+    """None when today has not seen the key, or only a source that does not know it."""
+    seen: bool
+    """Today."""
     cap: Microcredits | None
     last_used_at: datetime | None
     alerts: int
@@ -133,6 +135,7 @@ def _render(site: "Site", visit: Visit, asked: Asked, work: Work, version: str) 
     spends = work.views.spends([line.key_no for line in listed], days)
     totals = work.views.totals(today - 7 * DAY)
     spent = sum(line.spent or 0 for line in lines)
+    unknown = sum(line.seen and line.spent is None for line in lines)
     burn = _burn(totals, today)
     return site.render(
         "_live.html.j2",
@@ -146,6 +149,8 @@ def _render(site: "Site", visit: Visit, asked: Asked, work: Work, version: str) 
         runway=timedelta(days=balance.balance_microcredits / burn) if balance and burn else None,
         burn=burn,
         spent=spent,
+        unknown=unknown,
+        all_unknown=bool(unknown) and not any(line.spent is not None for line in lines),
         usual=_usual(work, now),
         alerts=alerts,
         more_alerts=severities.total() - len(alerts),
@@ -176,6 +181,7 @@ def _lines(site: "Site", work: Work, today: date) -> list[KeyLine]:
             site.settings.owner_of(row.key_id, row.name),
             row.status or "active",
             row.spent if row.day == today else None,
+            row.day == today,
             row.cap,
             row.last_used_at,
             sum(alerts.get(row.key_id, {}).values()),

@@ -27,7 +27,7 @@ SEEDS = range(int(os.environ.get("FLOWY_WATCH_FUZZ_SEEDS", "1")))
 NOW = NOON + DAY
 ALPHABET = "0123456789.-+eE:TZ,;\" abzk_é\u202e\x00{}[]ntf'"
 
-Fields = tuple[int, int | None, int | None, str]
+Fields = tuple[int | None, int | None, int | None, str]
 """Spent, cap, last used in microseconds, status: of one key and moment."""
 
 
@@ -123,7 +123,14 @@ def _judged(row: dict[str, Any]) -> tuple[tuple[datetime, str], Fields]:
     name = name.strip().lower() if isinstance(name, str) else ""
     key = key_id(str(raw)) if isinstance(raw, str) or type(raw) is int else ""
     late = used is not None and used > NOW + timedelta(minutes=5)
-    if at is None or at > NOW or spent is None or late or not key or name not in ("active", "revoked", "expired"):
+    if (
+        at is None
+        or at > NOW
+        or "spent_today" not in row
+        or late
+        or not key
+        or name not in ("active", "revoked", "expired")
+    ):
         raise ValueError
     return (at, key), (spent, cap, None if used is None else int(used.timestamp() * 1_000_000), name)
 

@@ -292,3 +292,20 @@ def test_many_alerts_are_listed_in_pages(house: House) -> None:
     (older,) = re.findall(r'href="(/alerts\?show=all&amp;before=\d+)"', found)
     assert len(re.findall(r'<a id="a\d+"', page(house, html.unescape(older)))) == 10
     assert "48 more" in page(house, "/")
+
+
+def test_spend_that_is_not_known_is_shown_as_that_on_every_page_and_to_programs(house: House) -> None:
+    nobody_knows = snapshot(cap=100)._replace(spent=None)
+    house.poll(nobody_knows)
+    found = text(page(house, "/"))
+    assert "spend not known from this source" in found
+    assert "not known of 100" in found
+    assert "spend not known from this source" in text(page(house, "/keys/key_1"))
+    api = house.machine()
+    assert api.get("/api/v1/workspace").json()["spent_today"] is None
+    assert api.get("/api/v1/keys/key_1").json()["spent_today"] is None
+    assert "spent_today_credits{" not in (metrics := api.get("/metrics").text)
+    assert "flowy_watch_spent_today_credits " not in metrics
+    house.poll(nobody_knows, snapshot(7, key_id="key_2"), at=NOON + timedelta(minutes=1))
+    assert "≥ 7 credits not known of 1 key" in text(page(house, "/"))
+    assert api.get("/api/v1/workspace").json()["spent_today"] == 7
