@@ -429,3 +429,19 @@ def test_cookies_are_not_kept(source: ApiSource, server: Server) -> None:
     source.pull(NOON)
     source.pull(NOON)
     assert all("cookie" not in request.headers for request in server.requests)
+
+
+def test_a_proxy_is_used_as_the_environment_says(
+    make: MakeSource, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.url.removeprefix("http://"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    make(base_url="http://flowy.invalid").pull(NOON)  # no such name: only the proxy can answer
+    assert [request.headers["host"] for request in server.requests] == ["flowy.invalid"] * 2
+
+    make().pull(NOON)
+    assert server.requests[-1].headers["host"] == server.url.removeprefix("http://")
+
+    monkeypatch.setenv("NO_PROXY", "*")
+    with pytest.raises(SourceError, match="cannot connect"):
+        make(base_url="http://flowy.invalid", retries=0).pull(NOON)
