@@ -21,6 +21,8 @@ class Watch:
         self.workspace = WorkspaceHistory()
         self.taken_at: datetime | None = None
         """The latest reading."""
+        self.listed: list[History] = []
+        """Those of the keys of the latest reading, in its order."""
         self.renamed: list[Snapshot] = []
         """Those of the latest reading whose key had another name before."""
         self.listed_before = False
@@ -29,6 +31,7 @@ class Watch:
     def add(self, reading: Reading) -> frozenset[str]:
         """Take in a reading and return the ids never seen before. Readings must come in the order of time."""
         at, moved, new, renamed, spent = reading.taken_at, False, [], [], 0
+        listed: list[History] = []
         if self.taken_at is not None and self.taken_at.date() != at.date():
             self._close_day(self.taken_at)
         histories, seconds = self.histories, at.timestamp()
@@ -38,10 +41,12 @@ class Watch:
                 unknown = True
             history = histories.get(snapshot.key_id)
             if history is None:
-                histories[snapshot.key_id] = History(snapshot)
+                histories[snapshot.key_id] = born = History(snapshot)
+                listed.append(born)
                 new.append(snapshot.key_id)
                 moved = True
                 continue
+            listed.append(history)
             if snapshot.name != history.latest.name:
                 renamed.append(snapshot)
             spent_now = history.add(snapshot, seconds)
@@ -50,7 +55,7 @@ class Watch:
                 moved = True
         self._add_workspace(reading, moved=moved)
         self.workspace.ledger.add(at, spent, reading.balance, whole=not (new or unknown or reading.skipped))
-        self.taken_at, self.renamed = at, renamed
+        self.taken_at, self.listed, self.renamed = at, listed, renamed
         return frozenset(new)
 
     def _close_day(self, latest: datetime) -> None:

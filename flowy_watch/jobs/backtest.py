@@ -84,9 +84,8 @@ def backtest(
         kept, _ = watch.believable(reading)
         new = watch.add(replace(reading, snapshots=kept))
         watch.listed_before, polls, first_at = True, polls + 1, first_at or now
-        histories = [watch.histories[snapshot.key_id] for snapshot in kept]
         appeared = new if known else frozenset[str]()
-        view = _Asked(now, histories, watch.workspace, Health(good=True), rules_of, appeared, false_alarms_per_month)
+        view = _Asked(now, watch.listed, watch.workspace, Health(good=True), rules_of, appeared, false_alarms_per_month)
         found = [_examine(detector, view) for detector in detectors]
         findings = [finding for one in found for finding in one.findings]
         evaluated = _evaluated(kept, balance=reading.balance is not None)
@@ -94,7 +93,7 @@ def backtest(
         found = [one for one in found if one.findings or one.asked]
         for setting, other in tried.items():
             if found or other.unresolved:
-                by = View(now, histories, watch.workspace, view.health, rules_of, appeared, setting)
+                by = View(now, watch.listed, watch.workspace, view.health, rules_of, appeared, setting)
                 odd = [finding for one in found for finding in one.by(by) if finding.kind in ODD_SPEND]
                 other.take(odd, evaluated, now)
         if recorder:

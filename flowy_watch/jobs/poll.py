@@ -169,7 +169,7 @@ class PollJob:
         return new if known else frozenset()
 
     def _view(self, work: Work, watch: Watch, pulled: _Pulled, new_keys: frozenset[str], now: datetime) -> View:
-        listed = [watch.histories[s.key_id] for s in pulled.reading.snapshots]
+        listed = watch.listed if pulled.outcome != FAILED else []
         health = work.usage.health(tolerance=_TOLERATED)
         rules = self._rules
         return View(

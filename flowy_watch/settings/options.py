@@ -329,17 +329,17 @@ class Settings(_Section):
     def digest_zone(self) -> ZoneInfo:
         return ZoneInfo(self.digest.timezone or self.workspace.timezone)
 
-    def rules_of(self, key_id: str, name: str) -> KeyRules:
-        """Each option from the first pattern in the file that matches the key and sets that option. Remembered."""
-        return self._rules(key_id, name)
+    @cached_property
+    def rules_of(self) -> Callable[[str, str], KeyRules]:
+        """By key id and name: each option from the first pattern in the file that matches the key and sets that option.
+
+        The remembering function itself, which a poll calls for every key that moved.
+        """
+        return lru_cache(maxsize=65_536)(self._find_rules)
 
     def owner_of(self, key_id: str, name: str) -> str:
         """Empty when nobody is named, and for what is about no key."""
-        return self._rules(key_id, name).owner
-
-    @cached_property
-    def _rules(self) -> Callable[[str, str], KeyRules]:
-        return lru_cache(maxsize=65_536)(self._find_rules)
+        return self.rules_of(key_id, name).owner
 
     def _find_rules(self, key_id: str, name: str) -> KeyRules:
         found: dict[str, object] = {}
