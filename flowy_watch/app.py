@@ -70,7 +70,7 @@ def build_app(settings: Settings, *, clock: Clock | None = None, migrate: bool =
     )
     poll = PollJob(source, store, build_detectors(settings), rules)
     # Delivery lives by the real clock: its leases and pauses guard real sockets.
-    postman = Postman(store, channels, build_renderer(settings), SystemClock())
+    postman = Postman(store, channels, build_renderer(settings), SystemClock(), quiet_hours=rules.telling.quiet_hours)
     digest = DigestJob(store, digest_plan(settings))
     act = partial(_act, settings=settings, store=store, clock=polls_by, postman=postman)
     return App(settings, polls_by, store, source, channels, poll, postman, digest, open_listeners(channels, act))

@@ -215,7 +215,8 @@ def story_lines(work: Work, alert: Alert) -> list[dict[str, Any]]:
         for t in work.alerts.story(alert.id)
     ]
     notices = [
-        {"at": n.sent_at or n.created_at, "what": n.status, "line": _notice(n)} for n in work.outbox.story(alert.id)
+        {"at": (n.status == SENT and n.sent_at) or n.created_at, "what": n.status, "line": _notice(n)}
+        for n in work.outbox.story(alert.id)
     ]
     acts = [
         {
@@ -233,7 +234,8 @@ def _notice(row: Any) -> str:
     if held := row.payload.get("held_why"):
         about += f" held back ({held}),"
     if row.status == WITHHELD:
-        return f"{about} withheld: {row.reason}"
+        where = f" from {row.channel}" if row.channel else ""
+        return f"{about} withheld{where}: {row.reason}"
     if row.status == SENT:
         tries = f", try {row.tries}" if row.tries > 1 else ""
         return f"{about} sent to {row.channel}{tries}" + (f"; {row.reason}" if row.reason else "")

@@ -80,6 +80,13 @@ def footless(waiting: Iterable[Waiting]) -> list[Waiting]:
     ]
 
 
+def moot(waiting: Iterable[Waiting], present: Mapping[int, Alert]) -> list[Waiting]:
+    """Ends of alerts that are back by now, where nobody heard of them."""
+    ends = (leader for leader in map(_leader, _by_alert(waiting)) if leader.notification.change.ends)
+    unheard = ((row, present.get(row.notification.alert.id)) for row in ends if not row.heard)
+    return [row for row, alert in unheard if alert and alert.status is not Status.RESOLVED]
+
+
 def most_alone(waiting: Sequence[Waiting], *, changes: bool) -> int:
     """How many news may be a message each; `changes` where the channel can change its messages later.
 
@@ -173,4 +180,4 @@ def _told(rows: Sequence[Waiting], present: Mapping[int, Alert]) -> Waiting:
 def _passed(row: Waiting) -> bool:
     notification = row.notification
     over = notification.change.ends and notification.alert.status is Status.RESOLVED
-    return over and not row.heard
+    return over and not row.heard and not row.in_place

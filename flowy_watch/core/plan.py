@@ -6,9 +6,9 @@ from datetime import datetime
 
 from flowy_watch.core.alert import Alert, Change, Ending, Status, Transition
 from flowy_watch.core.due import has_moved, may_remind, reminders, shown_now
-from flowy_watch.core.finding import Severity
 from flowy_watch.core.inhibit import Inhibitors, Knowable
 from flowy_watch.core.notification import TOLD_WITH, Manner, Notification, Past, Told
+from flowy_watch.core.quiet import hushed
 from flowy_watch.core.route import Telling
 from flowy_watch.core.silence import Silence
 
@@ -118,19 +118,9 @@ class _Planner:
         for alert in sorted(self._moved, key=lambda one: _worst_first(one))[:MOST_UPDATES]:
             self._update(alert)
         told = _one_per_key(self._notifications, self._telling)
-        return Plan(tuple(map(self._in_quiet_hours, told)), tuple(self._settled.values()))
-
-    def _in_quiet_hours(self, notification: Notification) -> Notification:
-        """What is not critical waits for the end of the channel's quiet hours; what makes no sound does not."""
-        hours = self._telling.quiet_hours.get(notification.channel)
-        loud = not notification.withheld and not notification.manner.needs_message
-        if hours is None or not loud or notification.alert.finding.severity >= Severity.CRITICAL:
-            return notification
-        if not hours.cover(self._now):
-            return notification
-        until = hours.until(self._now)
-        why = f"quiet hours until {until.astimezone(hours.zone):%H:%M} {hours.zone.key}"
-        return replace(notification, held_until=until, held_why=why)
+        hours = self._telling.quiet_hours
+        told = tuple(hushed(one, hours.get(one.channel), self._now) for one in told)
+        return Plan(told, tuple(self._settled.values()))
 
     def _tell(self, news: _News) -> None:
         alert, now = news.alert, self._now

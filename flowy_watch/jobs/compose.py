@@ -7,9 +7,11 @@ from typing import Protocol
 
 from flowy_watch.channels.base import Channel
 from flowy_watch.core.alert import Alert
-from flowy_watch.core.bundle import Form, Waiting, at_present, footless, most_alone, next_bundle, overtaken
+from flowy_watch.core.bundle import Form, Waiting, at_present, footless, moot, most_alone, next_bundle, overtaken
+from flowy_watch.core.hours import Hours
 from flowy_watch.core.message import Dialect
 from flowy_watch.core.notification import Manner, Notification
+from flowy_watch.core.quiet import hushed
 from flowy_watch.jobs.undelivered import recounted
 from flowy_watch.store import Claimed, Page, Work
 
@@ -32,34 +34,44 @@ class Deals(Protocol):
     def pages(self, notifications: Sequence[Notification], dialect: Dialect, form: Form) -> Sequence[Dealt]: ...
 
 
-def claim(work: Work, channel: Channel, deals: Deals, *, now: datetime, until: datetime) -> Claimed | None:
+def claim(
+    work: Work, channel: Channel, deals: Deals, *, quiet: Hours | None = None, now: datetime, until: datetime
+) -> Claimed | None:
     """Lease the next message of a channel if it is due, and put it together first where that is still open.
 
-    With the caller's commit it is settled what the message carries: every try after it sends the very same one, until
-    an answer says that nothing was taken.
+    What waited until quiet hours began waits for their end. With the caller's commit it is settled what the message
+    carries: every try after it sends the very same one, until an answer says that nothing was taken.
     """
     due_at = work.outbox.next_due(channel.name)
     if due_at is None or due_at > now:
         return None
     if not work.outbox.composed(channel.name):
-        _compose(work, channel, deals, now)
+        _compose(work, channel, deals, quiet, now)
         return work.outbox.claim(channel.name, until=until)
     claimed = work.outbox.claim(channel.name, until=until)
     return claimed if claimed is None or claimed.doubtful else _refreshed(work, claimed)
 
 
-def _compose(work: Work, channel: Channel, deals: Deals, now: datetime) -> None:
-    waiting = work.outbox.loose(channel.name, at=now)
+def _compose(work: Work, channel: Channel, deals: Deals, quiet: Hours | None, now: datetime) -> None:
+    waiting = [_as_channel_can(notice, channel) for notice in work.outbox.loose(channel.name, at=now)]
+    held = {notice.outbox_id: late for notice in waiting if (late := _too_late(notice, quiet, now))}
+    free = {notice.notification.alert.id for notice in waiting if notice.outbox_id not in held and _is_news(notice)}
+    held = {outbox_id: late for outbox_id, late in held.items() if late.alert.id not in free}
+    work.outbox.hold(held)
+    waiting = [notice for notice in waiting if notice.outbox_id not in held]
     if not waiting:
         return
-    waiting = [_as_channel_can(notice, channel) for notice in waiting]
     work.outbox.overtake(overtaken(waiting))
+    waiting = [_once(work, notice) for notice in waiting]
+    present = _present(work, [notice.notification for notice in waiting])
     nowhere = {notice.outbox_id: f"{channel.name} has no message of its own to change" for notice in footless(waiting)}
+    nowhere |= {
+        notice.outbox_id: f"it is back, and {channel.name} was not told of it" for notice in moot(waiting, present)
+    }
     work.outbox.withhold(nowhere)
     waiting = [recounted(work, notice, now) for notice in waiting if notice.outbox_id not in nowhere]
     if not waiting:
         return
-    present = _present(work, [notice.notification for notice in waiting])
     bundle = next_bundle(waiting, present, most=most_alone(waiting, changes=channel.traits.changes))
     members = bundle.members
     if bundle.form is Form.ALONE:
@@ -67,6 +79,30 @@ def _compose(work: Work, channel: Channel, deals: Deals, now: datetime) -> None:
         return
     pages = deals.pages([member.notification for member in members], channel.dialect, bundle.form)
     work.outbox.compose(Page(bundle.form, tuple(members[n] for n in page.places), page.headline) for page in pages)
+
+
+def _too_late(notice: Waiting, quiet: Hours | None, now: datetime) -> Notification | None:
+    """Held back, where its channel had no chance to tell it before quiet hours began."""
+    if notice.in_place or not notice.notification.alert.id:
+        return None
+    held = hushed(notice.notification, quiet, now)
+    return None if held is notice.notification else held
+
+
+def _once(work: Work, notice: Waiting) -> Waiting:
+    """Without those alerts told along that have news of their own since: it would tell them twice."""
+    notification = notice.notification
+    if not notification.also_ids or len(notification.also) != len(notification.also_ids):
+        return notice
+    told = work.outbox.news_since(notification.channel, notice.outbox_id, notification.also_ids)
+    pairs = zip(notification.also, notification.also_ids, strict=True)
+    kept = [(title, number) for title, number in pairs if number not in told]
+    also, also_ids = tuple(title for title, _ in kept), tuple(number for _, number in kept)
+    return replace(notice, notification=replace(notification, also=also, also_ids=also_ids))
+
+
+def _is_news(notice: Waiting) -> bool:
+    return notice.notification.change.is_news
 
 
 def _as_channel_can(notice: Waiting, channel: Channel) -> Waiting:

@@ -9,6 +9,7 @@ import structlog
 
 from flowy_watch.channels.base import Channel
 from flowy_watch.clock import Clock
+from flowy_watch.core.hours import Hours
 from flowy_watch.errors import StoreError
 from flowy_watch.jobs.send import Delivery, Renders
 from flowy_watch.store import Store
@@ -21,10 +22,21 @@ log = structlog.get_logger()
 class Postman:
     """One thread per channel: a channel that hangs holds up nobody else."""
 
-    def __init__(self, store: Store, channels: Mapping[str, Channel], renderer: Renders, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        channels: Mapping[str, Channel],
+        renderer: Renders,
+        clock: Clock,
+        *,
+        quiet_hours: Mapping[str, Hours] | None = None,
+    ) -> None:
+        quiet = quiet_hours or {}
         self._stopping = Event()
         self._deliveries = {
-            name: Delivery(store, channel, renderer, clock, others=channels, stopping=self._stopping)
+            name: Delivery(
+                store, channel, renderer, clock, others=channels, quiet=quiet.get(name), stopping=self._stopping
+            )
             for name, channel in channels.items()
         }
         self._bells = {name: Event() for name in channels}

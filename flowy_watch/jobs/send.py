@@ -1,6 +1,7 @@
 """What one channel has to send: each try, and what comes of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from random import SystemRandom
@@ -12,9 +13,12 @@ import structlog
 
 from flowy_watch.channels.base import Channel, Envelope, Receipt, Settles
 from flowy_watch.clock import Clock
+from flowy_watch.core.alert import Change
 from flowy_watch.core.bundle import Form, Waiting
+from flowy_watch.core.hours import Hours
 from flowy_watch.core.message import Dialect, Message
 from flowy_watch.core.notification import Manner, Notification
+from flowy_watch.core.plan import MOST_UPDATES
 from flowy_watch.core.story import follow_ups
 from flowy_watch.errors import Doubtful, Refused, StoreError, TryLater
 from flowy_watch.jobs.compose import Deals, claim
@@ -67,11 +71,12 @@ class Delivery:
         clock: Clock,
         *,
         others: Iterable[str] = (),
+        quiet: Hours | None = None,
         stopping: Event | None = None,
     ) -> None:
-        """`others` are the channels that hear of it when this one refuses for good."""
+        """`others` are the channels that hear of it when this one refuses for good; `quiet` are its quiet hours."""
         self._store, self._channel, self._renderer, self._clock = store, channel, renderer, clock
-        self._others = tuple(others)
+        self._others, self._quiet = tuple(others), quiet
         self._stopping = stopping or Event()
         self._free_at = 0.0
 
@@ -90,7 +95,7 @@ class Delivery:
                     break
                 with self._store.write() as work:
                     now = self._clock.now()
-                    claimed = claim(work, self._channel, self._renderer, now=now, until=now + _LEASE)
+                    claimed = claim(work, self._channel, self._renderer, quiet=self._quiet, now=now, until=now + _LEASE)
                 if claimed is None:
                     break
                 delivered += self._send(claimed)
@@ -200,11 +205,22 @@ class Delivery:
     def _followers(self, work: Work, claimed: Claimed, receipt: Receipt) -> tuple[Notification, ...]:
         """What a channel with threads is sent besides, now that this was."""
         told = claimed.notification
-        alone = claimed.form is Form.ALONE and told.manner is not Manner.THREAD and not told.target
+        if claimed.form is not Form.ALONE:
+            return self._listed(work, claimed)
+        alone = told.manner is not Manner.THREAD and not told.target
         if not (alone and told.alert.id and self._channel.traits.threads and claimed.earlier):
             return ()
         first = work.outbox.first_message(self._channel.name, told.alert.id)
         return follow_ups(told, first=first, earlier=claimed.earlier, now=receipt.remote_id)
+
+    def _listed(self, work: Work, claimed: Claimed) -> tuple[Notification, ...]:
+        """What stands about an alert by itself says what the list does."""
+        stands = work.outbox.standing(self._channel.name, [n.alert.id for n in claimed.notifications])
+        news = [n for n in claimed.notifications if self._channel.traits.changes and n.alert.id in stands]
+        return tuple(
+            replace(n, change=Change.UPDATED, manner=Manner.IN_PLACE_ONLY, also=(), also_ids=(), held_until=None)
+            for n in news[:MOST_UPDATES]
+        )
 
     def _put_together_anew(self, claimed: Claimed) -> None:
         """It surely did not arrive: what is sent instead, at once, is what is true by now."""

@@ -158,6 +158,18 @@ class Outbox:
         """
         return self._sent_of(channel, _outbox.c.alert_id.in_(select(_outbox.c.alert_id).where(_waiting(channel))))
 
+    def news_since(self, channel: str, outbox_id: str, alert_ids: Iterable[int]) -> frozenset[int]:
+        """Those of the alerts of which the channel was told, or is to be, by a notice made after this one."""
+        after = _outbox.c.seq > select(_outbox.c.seq).where(_outbox.c.id == outbox_id).scalar_subquery()
+        of_channel = and_(_outbox.c.channel == channel, _outbox.c.alert_id.in_(list(alert_ids)))
+        news = and_(_outbox.c.change.in_(_NEWS), _outbox.c.status.in_((WAITING, SENT)))
+        return frozenset(self._connection.execute(select(_outbox.c.alert_id).where(of_channel, news, after)).scalars())
+
+    def standing(self, channel: str, alert_ids: Iterable[int]) -> dict[int, str]:
+        """The remote id of the last message about each of these alerts alone, of those that have one."""
+        told = self._sent_of(channel, _outbox.c.alert_id.in_(list(alert_ids)))
+        return {alert_id: remote_id for alert_id, remote_id in told.items() if remote_id}
+
     def _sent_of(self, channel: str, of_alerts: Any) -> dict[int, str]:
         query = (
             select(_outbox.c.alert_id, _outbox.c.remote_id)
@@ -180,6 +192,12 @@ class Outbox:
             statement = update(_outbox).where(_outbox.c.id == bindparam("_id"))
             self._connection.execute(statement.values(**values, payload=bindparam("_payload", type_=JSON)), rows)
             self._set([carrier], headline=page.headline)
+
+    def hold(self, held: Mapping[str, Notification]) -> None:
+        """These notices wait for the end of quiet hours, as each says."""
+        for outbox_id, notification in held.items():
+            until, why = notification.held_until, notification.held_why
+            self._set([outbox_id], held_until=until, reason=why, payload=dump_notification(notification))
 
     def overtake(self, told_by: Mapping[str, str]) -> None:
         """These notices are not sent: another one says what is to be said of the alert."""
@@ -243,13 +261,22 @@ class Outbox:
             how += f": {claimed.notification.note}" if claimed.notification.note else ""
         missed = ", ".join(f"{whom} ({why})" for whom, why in (refused or {}).items())
         reasons = "; ".join(filter(None, (how, missed and f"refused for good: {missed}")))
-        self._set([claimed.outbox_id], **done, remote_id=remote_id if about_one else "", reason=reasons)
+        of_carrier = select(_outbox.c.alert_id).where(_outbox.c.id == claimed.outbox_id)
+        about = claimed.notification.alert.id
+        its_own = not about or self._connection.execute(of_carrier).scalar() == about
+        kept = remote_id if about_one and its_own else ""
+        self._set([claimed.outbox_id], **done, remote_id=kept, reason=reasons)
         self._set(others, **done, remote_id="", reason=reasons)
         also = [number for notification in claimed.notifications for number in notification.also_ids]
         with_it = and_(_outbox.c.alert_id.in_(also), _outbox.c.channel == claimed.notification.channel)
         unheard = and_(_outbox.c.status == WITHHELD, _outbox.c.sent_at.is_(None), _outbox.c.carrier == "")
         if also:
             self._connection.execute(update(_outbox).where(with_it, unheard).values(sent_at=at))
+        if about_one and not its_own:  # the alert it was made for is over: it is about one that was told with it
+            of_it = and_(_outbox.c.alert_id == about, _outbox.c.channel == claimed.notification.channel)
+            last = select(func.max(_outbox.c.seq)).where(of_it, _outbox.c.sent_at.isnot(None))
+            its_row = _outbox.c.seq == last.scalar_subquery()
+            self._connection.execute(update(_outbox).where(its_row).values(remote_id=remote_id))
 
     def doubt(
         self, claimed: Claimed, *, due_at: datetime, reason: str, settled: Mapping[str, str] | None = None

@@ -199,6 +199,46 @@ def test_what_was_told_with_another_alert_of_its_key_is_not_lost_when_that_one_e
     assert channel.words()[2:] == ["beside is over"]
 
 
+def test_what_has_a_notice_of_its_own_by_now_is_not_also_told_in_place_of_another_that_ended(store: Store) -> None:
+    put(store, "beside", withheld="told with alert 2, which is about the same key")
+    put(store, "worst", also=("beside it",), also_ids=(1,))
+    put(store, "beside again", alert_id=1, change=Change.REPEATED)
+    end(store, 2)
+    channel = FakeChannel()
+    deliver(store, channel)
+    assert channel.words() == ["beside again", "passed 1: worst resolved"]
+
+
+def test_the_end_of_what_is_back_and_was_never_told_there_is_not_told(store: Store) -> None:
+    put(store, "opened", alert_id=1)
+    put(store, "over", alert_id=1, change=Change.RESOLVED)
+    channel = FakeChannel()
+    assert deliver(store, channel) == 0
+    assert [reason for _, _, reason in outcomes(store)][1] == "it is back, and ops was not told of it"
+
+
+def test_a_list_brings_up_to_date_what_stands_about_its_alerts_by_themselves(store: Store) -> None:
+    channel = AskableChannel()
+    put(store, "a")
+    deliver(store, channel)
+    put(store, "a again", alert_id=1, change=Change.REPEATED)
+    put(store, "b", "c", "d")
+    deliver(store, channel)
+    assert channel.words()[1:] == ["roundup 1: a again repeated, b opened", "roundup 2: c opened, d opened", "a again"]
+    assert (channel.sent[-1][1].update_of, channel.sent[-1][1].or_nothing) == ("remote-1", True)
+
+
+def test_the_message_about_what_took_the_place_of_another_alert_is_its_own(store: Store) -> None:
+    put(store, "beside", withheld="told with alert 2, which is about the same key")
+    put(store, "worst", also=("beside it",), also_ids=(1,))
+    end(store, 2)
+    channel = AskableChannel()
+    deliver(store, channel)
+    put(store, "ana", alert_id=1, change=Change.ACKNOWLEDGED, manner=Manner.IN_PLACE_ONLY)
+    deliver(store, channel)
+    assert channel.sent[-1][1].update_of == "remote-1"
+
+
 def test_a_roundup_refused_for_good_is_dead_notice_by_notice(store: Store) -> None:
     put(store, "a", "b", "c", "d")
     channel = FakeChannel(Refused("is_archived"), Refused("is_archived"))

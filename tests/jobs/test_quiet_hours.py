@@ -7,14 +7,15 @@ import pytest
 from flowy_watch.core.alert import Change
 from flowy_watch.core.finding import Severity
 from flowy_watch.core.hours import Hours
-from flowy_watch.core.notification import Manner
+from flowy_watch.core.notification import Manner, Notification
 from flowy_watch.core.plan import Plan, plan
 from flowy_watch.core.route import Telling, Traits
+from flowy_watch.jobs.send import Delivery
 from flowy_watch.show import story_lines
 from flowy_watch.store import Store
 from tests.builders import HOUR, NOON, opened, route
 
-from .outbox_rig import FakeChannel, SetClock, deliver, end, outcomes, put
+from .outbox_rig import FakeChannel, OwnerRenderer, SetClock, deliver, end, outcomes, put
 
 SIESTA = Hours.parse_daily("12:00-16:00 Europe/Madrid")
 WAKES = NOON + 3 * HOUR  # 15:00 UTC
@@ -93,6 +94,21 @@ def test_a_try_that_fails_in_quiet_hours_lets_nothing_out_before_their_end(store
     clock.at += HOUR
     deliver(store, channel, clock)
     assert channel.words() == ["critical", "critical"]
+
+
+def test_what_waited_until_quiet_hours_began_waits_for_their_end_unless_it_is_critical(store: Store) -> None:
+    put(store, "a", "b", "c")
+    with store.write() as work:
+        (worst,) = work.alerts.record([opened(id=0, period="worst", severity=Severity.CRITICAL)])
+        work.outbox.add([Notification("ops", Change.OPENED, worst.alert, NOON, "critical")])
+    end(store, 2)
+    channel, clock = FakeChannel(), SetClock()
+    delivery = Delivery(store, channel, OwnerRenderer(), clock, quiet=SIESTA)
+    delivery.send_due()
+    assert channel.words() == ["critical"]
+    clock.at = WAKES
+    delivery.send_due()
+    assert channel.words()[1:] == ["roundup 1: a opened, c opened", "passed 1: b resolved"]
 
 
 def test_what_somebody_takes_on_in_quiet_hours_makes_no_message_and_is_seen_in_the_morning(store: Store) -> None:
