@@ -1,6 +1,9 @@
-"""What people start: acknowledge, silence, resolve, mark as expected. All with a button or a prompt share them."""
+"""What people start: acknowledge, silence, resolve, expect, block. All with a button or a prompt share them.
 
-from dataclasses import replace
+Longer than most: whoever adds one should see how the others record what was done.
+"""
+
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from flowy_watch.core.alert import Alert, Change, Status, Transition
@@ -13,6 +16,7 @@ from flowy_watch.core.silence import Silence
 from flowy_watch.core.stop import reported
 from flowy_watch.core.usage import DAY, Microcredits, day_of
 from flowy_watch.errors import NotFound
+from flowy_watch.ledger import Block, Ledger, find_key
 from flowy_watch.store import Store, Work
 
 _PACE_FROM = timedelta(hours=2)
@@ -156,6 +160,67 @@ def unsilence(store: Store, silence_id: int, *, by: str, why: str = "", now: dat
     with store.write() as work:
         if not work.alerts.end_silence(silence_id, at=now, by=by, why=why):
             raise NotFound(f"no silence {silence_id} is in force; `flowy-watch status` lists them")
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A key that the meter refuses, and what was taken on with that."""
+
+    words: str
+    """The key by name, last four and fingerprint."""
+    block: Block
+    taken: tuple[Alert, ...] = ()
+    new: bool = True
+    """False where somebody had blocked it before: that block stays as it is."""
+
+
+def block(store: Store, ledger: Ledger, key: str, *, by: str, why: str, telling: Telling, now: datetime) -> Blocked:
+    """Have the meter refuse a key from its next request on (401). That takes on the key's open alerts.
+
+    `key` is a name, an id, a fingerprint, or the last four where they are one key's alone. Raises NotFound where
+    nothing or more than one key is meant. What does not pass through the meter goes on.
+    """
+    fingerprint, words, ids = _at_meter(store, ledger, key, now)
+    before = {each.fingerprint: each for each in ledger.blocks()}
+    ledger.block(fingerprint, by=by, why=why, now=now)  # first of all, whatever becomes of the record
+    if fingerprint in before:
+        return Blocked(words, before[fingerprint], new=False)
+    with store.write() as work:
+        work.alerts.log_block(now, "blocked", ids[0], f"{words} at the meter", by, why)
+        taken = [
+            replace(alert, status=Status.ACKNOWLEDGED, acknowledged_by=by, told_level=alert.level)
+            for alert in work.alerts.unresolved()
+            if (alert.finding.key_id in ids or alert.finding.meter_key == fingerprint) and alert.status is Status.OPEN
+        ]
+        said = f"blocked at the meter{': ' if why else ''}{why}"
+        _record(work, [Transition(alert, Change.ACKNOWLEDGED, now, by, said) for alert in taken], telling, now)
+    return Blocked(words, Block(fingerprint, now, by, why), tuple(taken))
+
+
+def unblock(store: Store, ledger: Ledger, key: str, *, by: str, why: str, now: datetime) -> Blocked:
+    """Let the meter pass a key on again. Raises NotFound where it is not blocked."""
+    fingerprint, words, ids = _at_meter(store, ledger, key, now)
+    before = {each.fingerprint: each for each in ledger.blocks()}
+    if fingerprint not in before:
+        raise NotFound(f"{words} is not blocked; `flowy-watch status` lists the blocks")
+    with store.write() as work:  # first the record: a key is never let through by nobody
+        work.alerts.log_block(now, "unblocked", ids[0], f"{words} at the meter", by, why)
+    ledger.unblock(fingerprint)
+    return Blocked(words, before[fingerprint])
+
+
+def _at_meter(store: Store, ledger: Ledger, key: str, now: datetime) -> tuple[str, str, tuple[str, ...]]:
+    """Fingerprint of a key, words for it, and the ids by which it is watched."""
+    if not ledger.path.exists():
+        raise NotFound(f"there is no ledger at {ledger.path}: the meter has not run yet, or its path is wrong")
+    with store.read() as work:
+        rows = [row for row in work.usage.keys_today(day_of(now)) if key in (row.key_id, row.name)]
+        known = [work.knowledge.provenance(row.key_id) for row in rows]
+    fingerprints = [one.fingerprint for one in known if one and one.fingerprint]
+    # The last four are a guess where nothing better is known: only the ledger can tell whether they are one key's.
+    guesses = [] if fingerprints else [text for row in rows for text in (row.key_id, row.last_four)]
+    fingerprint, words = find_key(ledger.keys(day_of(now)), [key, *fingerprints, *guesses])
+    return fingerprint, words, tuple(row.key_id for row in rows) or (fingerprint,)
 
 
 def _on_course(work: Work, pattern: str, now: datetime) -> Microcredits | None:

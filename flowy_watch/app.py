@@ -19,6 +19,7 @@ from flowy_watch.detectors import DETECTORS, Detector
 from flowy_watch.jobs.deliver import Postman
 from flowy_watch.jobs.digest import DigestJob, Plan
 from flowy_watch.jobs.poll import PollJob, Rules
+from flowy_watch.ledger import Ledger
 from flowy_watch.presses import pressed
 from flowy_watch.render import Reader, Renderer
 from flowy_watch.settings import Settings
@@ -77,7 +78,14 @@ def build_app(settings: Settings, *, clock: Clock | None = None, migrate: bool =
 
 
 def _act(press: Press, *, settings: Settings, store: Store, clock: Clock, postman: Postman) -> str:
-    said = pressed(store, press, telling=telling_of(settings), timezone=settings.workspace.zone, now=clock.now())
+    said = pressed(
+        store,
+        press,
+        telling=telling_of(settings),
+        timezone=settings.workspace.zone,
+        open_ledger=partial(open_ledger, settings),
+        now=clock.now(),
+    )
     postman.ring()
     return said
 
@@ -110,6 +118,11 @@ def open_store(settings: Settings, *, migrate: bool = True) -> Store:
         store.close()
         raise
     return store
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """The meter's, for blocks."""
+    return Ledger(settings.ledger)
 
 
 def open_channels(settings: Settings) -> dict[str, Channel]:

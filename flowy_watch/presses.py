@@ -1,5 +1,6 @@
 """What is done when somebody presses a button: the same as on the command line, by the same actions."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,13 +10,22 @@ from flowy_watch.core.press import Press, Until, Verb
 from flowy_watch.core.route import Telling
 from flowy_watch.core.usage import DAY, next_reset
 from flowy_watch.errors import NotFound
+from flowy_watch.ledger import Ledger
 from flowy_watch.store import Store
 
 _WHY = "pressed in Slack"
 _FRIDAY, _EVENING = 4, 18
 
 
-def pressed(store: Store, press: Press, *, telling: Telling, timezone: ZoneInfo, now: datetime) -> str:
+def pressed(
+    store: Store,
+    press: Press,
+    *,
+    telling: Telling,
+    timezone: ZoneInfo,
+    open_ledger: Callable[[], Ledger],
+    now: datetime,
+) -> str:
     """Do what is wanted; what comes back is for whoever pressed, where no message will show what was done.
 
     Committed when this returns. Raises NotFound for an alert that is over or was never there.
@@ -32,6 +42,8 @@ def pressed(store: Store, press: Press, *, telling: Telling, timezone: ZoneInfo,
         actions.silence_alert(store, number, until=now + DAY, by=press.by, why=_WHY, telling=telling, now=now)
     elif press.verb is Verb.STOP and alert.finding.key_id:
         actions.report_stop(store, number, by=press.by, why=_WHY, telling=telling, now=now)
+    elif press.verb is Verb.BLOCK and alert.finding.meter_key:
+        return _block(store, press, alert.finding.meter_key, open_ledger(), telling=telling, now=now)
     elif press.verb is Verb.EXPECT and alert.finding.key_id:
         until = end_of(press.until, timezone=timezone, now=now)
         _, taken = actions.expect(
@@ -40,6 +52,18 @@ def pressed(store: Store, press: Press, *, telling: Telling, timezone: ZoneInfo,
         if number not in {each.id for each in taken}:
             return f"Noted until {until:%Y-%m-%d %H:%M} UTC. Alert {number} itself cannot be expected: acknowledge it."
     return ""
+
+
+def _block(store: Store, press: Press, key: str, ledger: Ledger, *, telling: Telling, now: datetime) -> str:
+    try:
+        done = actions.block(store, ledger, key, by=press.by, why=_WHY, telling=telling, now=now)
+    finally:
+        ledger.close()
+    since = "" if done.new else f" already, by {done.block.by}"
+    return (
+        f"Blocked at the meter{since}: {done.words}. What does not pass through the meter goes on: revoke it in Flowy"
+        " too. `flowy-watch unblock` lets it through again."
+    )
 
 
 def end_of(until: Until, *, timezone: ZoneInfo, now: datetime) -> datetime:

@@ -3,13 +3,18 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowy_watch.core.alert import Alert, Status
 from flowy_watch.core.finding import Severity
+from flowy_watch.core.provenance import Figure, Provenance
 from flowy_watch.core.silence import Silence
 from flowy_watch.core.stop import Stop
+from flowy_watch.core.usage import day_of
 from flowy_watch.core.words import credit_words
+from flowy_watch.errors import StoreError
+from flowy_watch.ledger import Block, Ledger, key_words
 from flowy_watch.store import Work
 from flowy_watch.store.outbox import DEAD, SENT, WAITING, WITHHELD
 
@@ -105,7 +110,7 @@ def alerts_table(alerts: Iterable[dict[str, Any]]) -> Any:
 def status_fields(work: Work, now: datetime) -> dict[str, Any]:
     """The state in one glance, as `status --json` prints it."""
     polls, balance = work.usage.last_polls(1), work.usage.last_balance()
-    counts = work.outbox.counts()
+    counts, provenances = work.outbox.counts(), work.knowledge.provenances()
     return {
         "at": now,
         "last_poll": {
@@ -138,10 +143,42 @@ def status_fields(work: Work, now: datetime) -> dict[str, Any]:
                 "daily_cap": None if k.daily_cap_microcredits is None else k.daily_cap_microcredits / 1e6,
                 "last_used_at": k.last_used_at,
                 "status": k.status,
+                "figures": figure_fields(provenances.get(k.key_id)),
             }
             for k in work.usage.keys_today(now.date())
         ],
     }
+
+
+def figure_fields(provenance: Provenance | None) -> list[dict[str, str]]:
+    """Where each figure of a key comes from and how sure it is; nothing where one source tells all of them exactly."""
+    figures = provenance.figures if provenance else {}
+    return [{"figure": one.value, "source": told.source, "sure": told.sure.value} for one, told in figures.items()]
+
+
+def block_fields(block: Block, words: str = "") -> dict[str, Any]:
+    return {
+        "fingerprint": block.fingerprint,
+        "key": words or f"the key {block.fingerprint}",
+        "at": block.at,
+        "by": block.by,
+        "why": block.why,
+    }
+
+
+def meter_fields(path: Path, now: datetime) -> dict[str, Any]:
+    """What the meter refuses, or why that cannot be told; nothing where it never ran."""
+    if not path.exists():
+        return {"blocks": [], "meter_trouble": ""}
+    ledger = Ledger(path)
+    try:
+        blocks = ledger.blocks()
+        words = {use.fingerprint: key_words(use) for use in ledger.keys(day_of(now))} if blocks else {}
+    except StoreError as error:
+        return {"blocks": [], "meter_trouble": str(error)}
+    finally:
+        ledger.close()
+    return {"blocks": [block_fields(one, words.get(one.fingerprint, "")) for one in blocks], "meter_trouble": ""}
 
 
 def print_status(fields: dict[str, Any]) -> None:
@@ -170,6 +207,12 @@ def print_status(fields: dict[str, Any]) -> None:
     for silence in fields["silences"]:
         word = "Expected: silence" if silence["expected"] else "Silence"
         console.print(Text(f"{word} {silence['id']} on {silence['pattern']} until {silence['until']:%m-%d %H:%M} UTC"))
+    if fields["meter_trouble"]:
+        console.print(Text(f"Blocks are not known: {fields['meter_trouble']}", "red"))
+    for block in fields["blocks"]:
+        why = f": {block['why']}" if block["why"] else ""
+        text = f"Blocked at the meter: {block['key']} by {block['by']} since {block['at']:%m-%d %H:%M} UTC{why}"
+        console.print(Text(text))
     open_alerts = fields["open_alerts"]
     console.print(f"{len(open_alerts)} open alerts" + (":" if open_alerts else "."))
     for alert in open_alerts:
@@ -180,9 +223,10 @@ def print_status(fields: dict[str, Any]) -> None:
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]  # a literal by construction
     for key in fields["keys"]:
         spent, cap, used = key["spent_today"], key["daily_cap"], key["last_used_at"]
+        sure = next((one["sure"] for one in key["figures"] if one["figure"] == Figure.SPENT), "exact")
         table.add_row(
             Text(f"{key['name'] or key['key_id']}" + (f" …{key['last_four']}" if key["last_four"] else "")),
-            "–" if spent is None else credit_words(int(spent * 1e6)),
+            "–" if spent is None else credit_words(int(spent * 1e6)) + ("" if sure == "exact" else f" ({sure})"),
             "none" if cap is None else credit_words(int(cap * 1e6)),
             f"{used:%m-%d %H:%M}" if used else "never",
         )
@@ -224,7 +268,7 @@ def story_lines(work: Work, alert: Alert) -> list[dict[str, Any]]:
             "what": a.act,
             "line": f"{a.act}: {a.words} (by {a.by or 'somebody'})" + (f": {a.why}" if a.why else ""),
         }
-        for a in work.alerts.silence_acts(alert)
+        for a in work.alerts.acts_about(alert)
     ]
     return sorted([*acts, *happened, *notices], key=lambda line: line["at"])
 

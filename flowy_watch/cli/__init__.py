@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 
 from flowy_watch import __version__
-from flowy_watch.cli import act, backtest, begin, data, digest, metering, see, watch  # noqa: F401  # each registers its commands
+from flowy_watch.cli import (  # noqa: F401  # each registers its commands
+    act,
+    backtest,
+    begin,
+    block,
+    data,
+    digest,
+    metering,
+    see,
+    watch,
+)
 from flowy_watch.cli.common import app, say
 from flowy_watch.errors import FlowyWatchError
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _ORDER = (
     *("init", "check", "run", "open", "poll", "status", "alerts", "ack", "silence", "unsilence", "resolve", "expect"),
-    *("why", "digest", "backtest", "import", "export", "notify-test", "demo", "simulate", "meter", "db"),
+    *("block", "unblock", "why", "digest", "backtest", "import", "export", "notify-test", "demo", "simulate", "meter"),
+    "db",
 )
 
 

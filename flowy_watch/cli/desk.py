@@ -90,13 +90,14 @@ class _Here:
     def __init__(self, settings: "Settings", store: "Store") -> None:
         from flowy_watch.app import telling_of
 
-        self._store, self._telling = store, telling_of(settings)
+        self._store, self._telling, self._ledger = store, telling_of(settings), settings.ledger
 
     def status(self) -> Fields:
-        from flowy_watch.show import status_fields
+        from flowy_watch.show import meter_fields, status_fields
 
+        now = now_utc()
         with self._store.read() as work:
-            return status_fields(work, now_utc())
+            return status_fields(work, now) | meter_fields(self._ledger, now)
 
     def alerts(self, *, unresolved: bool) -> list[Fields]:
         from flowy_watch.show import alert_fields

@@ -33,6 +33,8 @@ class Stakes:
     at_risk_next_day: Microcredits | None = None
     """The most that can be lost right after the reset."""
     balance: Microcredits | None = None
+    remark: str = ""
+    """Where the spend comes from and how sure it is, as `by price, from meter`; empty where it is exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Finding:
     facts: dict[str, str] = field(default_factory=dict)
     began_at: datetime | None = None
     """When the odd use that it rests on began, at the earliest; None where that is not known."""
+    meter_key: str = ""
+    """The key's fingerprint where it passes through the meter: there it can be blocked at once."""
 
     @property
     def fingerprint(self) -> str:

@@ -15,6 +15,8 @@ class Verb(StrEnum):
     EXPECT = "expect"
     STOP = "stop"
     """The key is revoked: whether that holds is checked."""
+    BLOCK = "block"
+    """The meter is to refuse the key from now on."""
     OPEN = "open"
     """A link: there is nothing to do but to know it as ours."""
 

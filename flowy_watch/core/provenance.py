@@ -1,6 +1,6 @@
 """Which source a figure comes from, and how sure it is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -64,6 +64,8 @@ class Provenance:
     figures: Mapping[Figure, From] = field(default_factory=dict)
     ids: Mapping[str, str] = field(default_factory=dict)
     """What each source that lists the key calls it."""
+    fingerprint: str = ""
+    """The key's own, where it passes through the meter: there it can be blocked."""
 
     @property
     def spent(self) -> From | None:
@@ -76,6 +78,3 @@ class Provenance:
         if spent is None:
             return "spend is not known"
         return "" if spent.sure is Sure.EXACT else f"{spent.sure.value}, from {spent.source}"
-
-    def __iter__(self) -> Iterator[tuple[Figure, From]]:
-        return iter(self.figures.items())

@@ -7,7 +7,7 @@ from flowy_watch.core.history import History
 from flowy_watch.core.usage import Microcredits, next_reset
 
 
-def stakes_of(history: History, balance: Microcredits | None) -> Stakes | None:
+def stakes_of(history: History, balance: Microcredits | None, remark: str = "") -> Stakes | None:
     """What is at risk with one key, bounded by its cap and by the balance, whichever ends it first.
 
     None where the key's spend is not known.
@@ -33,6 +33,7 @@ def stakes_of(history: History, balance: Microcredits | None) -> Stakes | None:
         at_risk_today=today,
         at_risk_next_day=_least(cap, left),
         balance=balance,
+        remark=remark,
     )
 
 

@@ -1,9 +1,10 @@
 """What is known between polls: every key's history and the workspace's, moved forward one reading at a time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from flowy_watch.core.history import History, stale_counter
+from flowy_watch.core.provenance import Provenance
 from flowy_watch.core.usage import Reading, Skipped, Snapshot, day_of
 from flowy_watch.core.workspace import WorkspaceHistory
 
@@ -25,6 +26,8 @@ class Watch:
         """Those of the keys of the latest reading, in its order."""
         self.renamed: list[Snapshot] = []
         """Those of the latest reading whose key had another name before."""
+        self.provenance: dict[str, Provenance] = {}
+        """By key id, of keys of which there is anything to say (see `Reading.provenance`)."""
         self.listed_before = False
         """Whether a live poll has listed this workspace's keys: only then is an unknown key a new key."""
 
@@ -57,6 +60,13 @@ class Watch:
         self.workspace.ledger.add(at, spent, reading.balance, whole=not (new or unknown or reading.skipped))
         self.taken_at, self.listed, self.renamed = at, listed, renamed
         return frozenset(new)
+
+    def note_provenances(self, provenances: Mapping[str, Provenance]) -> dict[str, Provenance]:
+        """Remember where a reading's figures come from; returns what is different from before."""
+        known = self.provenance
+        changed = {key_id: one for key_id, one in provenances.items() if known.get(key_id) != one}
+        known |= changed
+        return changed
 
     def _close_day(self, latest: datetime) -> None:
         """What each key's most surprising moment of the day was goes into the calibration."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.history import History
 from flowy_watch.core.hours import Hours
+from flowy_watch.core.provenance import Provenance
 from flowy_watch.core.sighting import YOUNG, Sightings
 from flowy_watch.core.stakes import stakes_of
 from flowy_watch.core.surprise import ODD_HOURS, ODD_SPEND, SPENT, Verdict
@@ -48,6 +49,8 @@ class View:
     """By key id: how many of its alerts were lately called no anomaly; each halves its share of false alarms."""
     sightings: Mapping[str, Sightings] = field(default_factory=dict)
     """By key id: from where and for what a key was used, where a source sees that."""
+    provenance: Mapping[str, Provenance] = field(default_factory=dict)
+    """By key id: where its figures come from, where there is anything to say about that."""
 
     def threshold(self, history: History) -> float:
         """The surprise (see `core.surprise`) from which this key's spend is told."""
@@ -77,6 +80,8 @@ def about_key(history: History, view: View, kind: str, severity: Severity, title
     name = latest.name or latest.key_id
     if latest.spent is None:
         more["evidence"] = (*more.get("evidence", ()), f"S{SPEND_NOT_KNOWN[1:]}.")
+    provenance = view.provenance.get(latest.key_id)
+    remark, meter_key = (provenance.remark, provenance.fingerprint) if provenance else ("", "")
     return Finding(
         kind=kind,
         severity=severity,
@@ -84,7 +89,8 @@ def about_key(history: History, view: View, kind: str, severity: Severity, title
         key_id=latest.key_id,
         key_name=name,
         last_four=latest.last_four,
-        stakes=stakes_of(history, view.workspace.balance),
+        stakes=stakes_of(history, view.workspace.balance, remark),
+        meter_key=meter_key,
         **more,
     )
 

@@ -15,7 +15,7 @@ from flowy_watch.core.finding import Finding
 from flowy_watch.core.plan import plan
 from flowy_watch.core.route import Telling
 from flowy_watch.core.stop import use_of
-from flowy_watch.core.usage import Reading
+from flowy_watch.core.usage import Reading, day_of
 from flowy_watch.core.watch import Watch
 from flowy_watch.core.wobble import WINDOW
 from flowy_watch.detectors import Detector, KeyRules, View
@@ -149,6 +149,7 @@ class PollJob:
     def _watch_as_of(self, work: Work) -> Watch:
         if self._watch is None or self._poll_id != work.usage.last_poll_id():
             self._watch = work.usage.load_watch()
+            self._watch.provenance = work.knowledge.provenances()
             self._numbers, self._listed = work.usage.numbers(), Listed()
         return self._watch
 
@@ -160,6 +161,9 @@ class PollJob:
         work.usage.add_snapshots(poll_id, reading, self._numbers, self._listed)
         known, new = watch.listed_before, watch.add(reading)
         work.usage.rename(watch.renamed)
+        if reading.provenance:
+            work.knowledge.note_provenances(watch.note_provenances(reading.provenance), self._numbers)
+            work.knowledge.note_answers(day_of(reading.taken_at), reading.answers, self._numbers)
         if pulled.outcome == GOOD:
             watch.listed_before = True
         if before is None or before.replace(minute=0, second=0, microsecond=0) != reading.taken_at.replace(
@@ -182,6 +186,7 @@ class PollJob:
             rules.false_alarms_per_month,
             work.alerts.dismissals(now - _LENIENT_FOR),
             pulled.reading.sightings,
+            pulled.reading.provenance,
         )
 
     def _tell(

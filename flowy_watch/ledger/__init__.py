@@ -18,6 +18,7 @@ Times are milliseconds since 1970 in the file and aware datetimes everywhere els
 """
 
 from flowy_watch.ledger.batch import Batch, Counts, bucket_of
+from flowy_watch.ledger.find import find_key, key_words
 from flowy_watch.ledger.ledger import Ledger
 from flowy_watch.ledger.values import (
     NO_KEY,
@@ -50,5 +51,7 @@ __all__ = [
     "PriceSource",
     "UseStatus",
     "bucket_of",
+    "find_key",
     "fingerprint_of",
+    "key_words",
 ]

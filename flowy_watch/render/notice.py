@@ -210,7 +210,7 @@ def money(stakes: Stakes, when: When) -> Part:
     lines = [
         line(
             "Spent today ", bold(credit_words(spent)), f"{of_cap} credits · ", bold(credit_words(stakes.per_hour)),
-            " per hour now",
+            " per hour now", f" ({visible(stakes.remark)})" if stakes.remark else "",
         ),
         _cap_line(stakes, when),
     ]  # fmt: skip

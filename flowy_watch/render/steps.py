@@ -61,6 +61,7 @@ def verbs_for(alert: Alert) -> tuple[Verb, ...]:
         Verb.SILENCE,
         *([Verb.EXPECT] if expectable else []),
         *([Verb.STOP] if stoppable else []),
+        *([Verb.BLOCK] if stoppable and finding.meter_key else []),
     )
 
 
@@ -94,8 +95,18 @@ def _stop(alert: Alert, reader: Reader) -> Part:
         line(bold("Revoke it again" if _revoked_before(alert) else f"{doubt} Revoke now"), ", by an owner or editor:"),
         _path(finding, "Revoke"),
         line("Stops at once everything that uses this key: its runs are refused (401)."),
+        _block(finding),
     )
     return Part(Role.STOP, lines, link=reader.api_keys_url)
+
+
+def _block(finding: Finding) -> Line:
+    """The fast stop, where there is one, with what it cannot do."""
+    if not finding.meter_key:
+        return ()
+    key = argument(finding.key_name, finding.meter_key)
+    how = code(f"flowy-watch block {key}")
+    return line(bold("Faster: block it at the meter"), " ", how, ". What goes past it goes on: revoke too.")
 
 
 def _softer(finding: Finding, when: When) -> Part:

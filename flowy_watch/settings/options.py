@@ -24,6 +24,7 @@ from flowy_watch.core.period import WEEKDAYS
 from flowy_watch.core.route import Route
 from flowy_watch.detectors import KeyRules
 from flowy_watch.settings import checks
+from flowy_watch.sources.meter import MeterOptions
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -328,6 +329,12 @@ class Settings(_Section):
     @property
     def digest_zone(self) -> ZoneInfo:
         return ZoneInfo(self.digest.timezone or self.workspace.timezone)
+
+    @property
+    def ledger(self) -> Path:
+        """The meter's, in which keys are blocked, whether it is a source too or not; it need not be there."""
+        config = self.source.config
+        return config.ledger if isinstance(config, MeterOptions) else self.meter.ledger
 
     @cached_property
     def rules_of(self) -> Callable[[str, str], KeyRules]:

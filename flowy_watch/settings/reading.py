@@ -134,6 +134,7 @@ def _met(node: Mapping[str, object], part: str) -> str:
 
 def _settings(tree: Mapping[str, object]) -> Settings:
     refuse_unknown(tree, (field.alias or name for name, field in Settings.model_fields.items()), ())
+    meter = made(MeterSettings, tree.get("meter", {}), ("meter",))
     channels = {name: _channel(name, raw) for name, raw in table_of(tree.get("channels", {}), ("channels",)).items()}
     routes = made(tuple[RouteSettings, ...], tree.get("routes", []), ("routes",))
     for number, route in enumerate(routes):
@@ -154,7 +155,7 @@ def _settings(tree: Mapping[str, object]) -> Settings:
         store=made(StoreSettings, tree.get("store", {}), ("store",)),
         poll=made(PollSettings, tree.get("poll", {}), ("poll",)),
         heartbeat=made(HeartbeatSettings, tree.get("heartbeat", {}), ("heartbeat",)),
-        source=_source(tree.get("source", {})),
+        source=_source(tree.get("source", {}), meter),
         **{"import": made(ImportSettings, tree.get("import", {}), ("import",))},  # a word of Python
         keys=made(dict[str, KeySettings], tree.get("keys", {}), ("keys",)),
         detectors=_detectors(tree.get("detectors", {})),
@@ -162,14 +163,16 @@ def _settings(tree: Mapping[str, object]) -> Settings:
         routes=routes or ((RouteSettings(channels=tuple(channels)),) if channels else ()),
         digest=digest,
         web=made(WebSettings, tree.get("web", {}), ("web",)),
-        meter=made(MeterSettings, tree.get("meter", {}), ("meter",)),
+        meter=meter,
         log=made(LogSettings, tree.get("log", {}), ("log",)),
     )
 
 
-def _source(raw: object) -> SourceSettings:
+def _source(raw: object, meter: MeterSettings) -> SourceSettings:
     options = {"kind": "api"} | table_of(raw, ("source",))
     kind = kind_of(options, SOURCES, ("source",))
+    if kind == "meter":
+        options = {"ledger": str(meter.ledger)} | options
     return SourceSettings(kind=kind, config=made(SOURCES[kind].Config, options, ("source",), beside=("kind",)))
 
 

@@ -101,7 +101,7 @@ class MeterSource:
         if use.counts.unpriced:
             sure[Figure.SPENT] = Sure.LEAST
         figures = {figure: From(NAME, how) for figure, how in sure.items()}
-        return Provenance(figures, {NAME: use.fingerprint})
+        return Provenance(figures, {NAME: use.fingerprint}, use.fingerprint)
 
 
 def _snapshot(use: KeyUse, now: datetime) -> Snapshot:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from flowy_watch.store.alerts import Alerts
 from flowy_watch.store.digests import Digests, Planned
 from flowy_watch.store.engine import Database
+from flowy_watch.store.knowledge import Knowledge
 from flowy_watch.store.outbox import Claimed, Outbox, Page
 from flowy_watch.store.sending import sending
 from flowy_watch.store.sign_in import Guest, SignIns
@@ -21,6 +22,7 @@ class Work:
     """The repositories of one transaction."""
 
     usage: Usage
+    knowledge: Knowledge
     alerts: Alerts
     outbox: Outbox
     digests: Digests
@@ -62,6 +64,7 @@ class Store:
 def _work(connection: Connection) -> Work:
     return Work(
         Usage(connection),
+        Knowledge(connection),
         Alerts(connection),
         Outbox(connection),
         Digests(connection),
@@ -75,6 +78,7 @@ __all__ = [
     "Claimed",
     "Digests",
     "Guest",
+    "Knowledge",
     "Outbox",
     "Page",
     "Planned",

@@ -135,6 +135,11 @@ class Alerts:
         row = {"at": at, "act": act, "silence_id": silence_id, "words": words, "by": by, "why": why}
         self._connection.execute(insert(_audit).values(**row))
 
+    def log_block(self, at: datetime, act: str, key_id: str, words: str, by: str, why: str) -> None:
+        """`act` is `blocked` or `unblocked`."""
+        row = {"at": at, "act": act, "key_id": key_id, "words": words, "by": by, "why": why}
+        self._connection.execute(insert(_audit).values(**row))
+
     def acts(self, most: int = 50) -> list[Row[Any]]:
         """What people did lately, silences and alerts alike, newest first."""
         silences = select(_audit.c.at, _audit.c.act, _audit.c.words, _audit.c.by, _audit.c.why)
@@ -144,8 +149,8 @@ class Alerts:
         both = union_all(silences, alerts).subquery()
         return list(self._connection.execute(select(both).order_by(both.c.at.desc()).limit(most)))
 
-    def silence_acts(self, alert: Alert) -> list[Row[Any]]:
-        """Silences about an alert's key and kind while it lived: made, and ended by whom."""
+    def acts_about(self, alert: Alert) -> list[Row[Any]]:
+        """While an alert lived: silences about its key and kind, made and ended, and blocks of its key, by whom."""
         rows = self._connection.execute(
             select(_silences).where(
                 _silences.c.until >= alert.opened_at,
@@ -154,7 +159,10 @@ class Alerts:
             )
         )
         about = [row.id for row in rows if read_silence(row).concerns(alert)]
-        query = select(_audit).where(_audit.c.silence_id.in_(about)).order_by(_audit.c.id)
+        until = true() if alert.resolved_at is None else _audit.c.at <= alert.resolved_at
+        of_key = and_(_audit.c.key_id == (alert.finding.key_id or ""), _audit.c.key_id != "")
+        blocks = and_(of_key, _audit.c.at >= alert.opened_at, until)
+        query = select(_audit).where(or_(_audit.c.silence_id.in_(about), blocks)).order_by(_audit.c.id)
         return list(self._connection.execute(query))
 
 

@@ -101,6 +101,39 @@ class RunningDay(SQLModel, table=True):
     polls: int
 
 
+class ProvenanceRow(SQLModel, table=True):
+    """Where a key's figures come from, as JSON; none for what a single exact source tells."""
+
+    __tablename__ = "provenances"
+
+    key_no: int = Field(sa_column=Column(Integer, ForeignKey("keys.key_no"), primary_key=True, autoincrement=False))
+    provenance: str = Field(sa_type=Text)
+
+
+class DailyAnswers(SQLModel, table=True):
+    """How often a key was refused on a UTC day: 401, 402, 429, and runs that no price is known for."""
+
+    __tablename__ = "daily_answers"
+
+    day: date = Field(primary_key=True)
+    key_no: int = Field(foreign_key="keys.key_no", primary_key=True)
+    refused: int
+    capped: int
+    throttled: int
+    unpriced: int
+
+
+class Trouble(SQLModel, table=True):
+    """A source that failed in a poll in which others did not."""
+
+    __tablename__ = "troubles"
+
+    poll_id: int = Field(sa_column=Column(BIG, ForeignKey("polls.id", ondelete="CASCADE"), primary_key=True))
+    source: str = Field(primary_key=True, sa_type=Text)
+    reason: str = Field(sa_type=Text)
+    refused: bool
+
+
 class Balance(SQLModel, table=True):
     __tablename__ = "balances"
 
@@ -179,14 +212,16 @@ class TransitionRow(SQLModel, table=True):
 
 
 class AuditRow(SQLModel, table=True):
-    """What people did that belongs to no single alert: silences and expectations. Only ever added to."""
+    """What people did that belongs to no single alert: silences, expectations, blocks. Only ever added to."""
 
     __tablename__ = "audit"
 
     id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
     at: datetime
     act: str
-    silence_id: int = Field(foreign_key="silences.id", index=True)
+    silence_id: int | None = Field(default=None, foreign_key="silences.id", index=True)
+    key_id: str = Field(default="", sa_column=Column(Text, server_default="", nullable=False))
+    """Of a block; empty for all others."""
     words: str = Field(sa_type=Text)
     by: str = Field(default="", sa_type=Text)
     why: str = Field(default="", sa_type=Text)

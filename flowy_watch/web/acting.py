@@ -1,8 +1,10 @@
 """What is done by a person's form and by a program's request alike, through `actions`."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flowy_watch import actions
+from flowy_watch.app import open_ledger
 from flowy_watch.core.alert import Alert
 from flowy_watch.core.silence import Silence
 from flowy_watch.web.visit import Visit
@@ -75,6 +77,23 @@ def expect(site: "Site", visit: Visit, wanted: Wanted) -> tuple[Silence, list[Al
         telling=site.telling,
         now=visit.now,
     )
+
+
+def block(site: "Site", visit: Visit, wanted: Wanted) -> None:
+    _at_meter(actions.block, site, visit, wanted, telling=site.telling)
+
+
+def unblock(site: "Site", visit: Visit, wanted: Wanted) -> None:
+    _at_meter(actions.unblock, site, visit, wanted)
+
+
+def _at_meter(act: Callable[..., object], site: "Site", visit: Visit, wanted: Wanted, **more: object) -> None:
+    ledger = open_ledger(site.settings)
+    try:
+        who, why = _by(visit, wanted), wanted.text("why")
+        act(site.store, ledger, wanted.pattern("key"), by=who, why=why, now=visit.now, **more)
+    finally:
+        ledger.close()
 
 
 def unsilence(site: "Site", visit: Visit, wanted: Wanted) -> None:

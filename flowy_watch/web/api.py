@@ -11,7 +11,15 @@ from flowy_watch.core.silence import Silence
 from flowy_watch.core.usage import CREDIT, day_of
 from flowy_watch.errors import NotFound, SourceError
 from flowy_watch.jobs.exchange import import_pushed
-from flowy_watch.show import alert_fields, silence_fields, state_fields, status_fields, story_lines
+from flowy_watch.show import (
+    alert_fields,
+    figure_fields,
+    meter_fields,
+    silence_fields,
+    state_fields,
+    status_fields,
+    story_lines,
+)
 from flowy_watch.store.outbox import DEAD, SENT, WAITING, WITHHELD
 from flowy_watch.web import acting
 from flowy_watch.web.openapi import document
@@ -51,7 +59,7 @@ def openapi(_site: "Site", _visit: Visit) -> Response:
 def status(site: "Site", visit: Visit) -> Response:
     """What the command `status` says, with every key: no pages."""
     with site.store.read() as work:
-        return json(status_fields(work, visit.now))
+        return json(status_fields(work, visit.now) | meter_fields(site.settings.ledger, visit.now))
 
 
 def workspace(site: "Site", visit: Visit) -> Response:
@@ -92,6 +100,7 @@ def key(site: "Site", visit: Visit) -> Response:
             raise NotFound("there is no such key")
         daily = work.views.days(row.key_no, days)
         alerts = work.views.alerts(before=None, most=50, key_id=row.key_id)
+        figures = figure_fields(work.knowledge.provenance(row.key_id))
     listed = [
         {
             "day": day.day.isoformat(),
@@ -102,7 +111,8 @@ def key(site: "Site", visit: Visit) -> Response:
         }
         for day in daily
     ]
-    return json(_key(site, row, today) | {"days": listed, "alerts": [alert_fields(alert) for alert in alerts]})
+    told = {"figures": figures, "days": listed, "alerts": [alert_fields(alert) for alert in alerts]}
+    return json(_key(site, row, today) | told)
 
 
 def _key(site: "Site", row: Any, today: date) -> dict[str, Any]:

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 from starlette.responses import Response
 
+from flowy_watch.app import open_ledger
 from flowy_watch.core.alert import Alert
 from flowy_watch.core.baseline import SLOTS, WEEK, Baseline, hour_number
+from flowy_watch.core.provenance import Provenance
 from flowy_watch.core.usage import CREDIT, DAY, day_of, day_start
 from flowy_watch.core.words import credit_words
-from flowy_watch.errors import NotFound
+from flowy_watch.errors import NotFound, StoreError
+from flowy_watch.ledger import Block
 from flowy_watch.render.chart import Chart, series_chart
 from flowy_watch.render.phrase import shorten, visible
 from flowy_watch.web.api import json
@@ -52,6 +55,8 @@ class Cell:
 
 def show(site: "Site", visit: Visit) -> Response:
     row, hours, baseline, daily, snapshots, alerts = _facts(site, visit)
+    with site.store.read() as work:
+        provenance = work.knowledge.provenance(row.key_id)
     today = day_of(visit.now)
     last = daily[-1] if daily else None
     cap = row.cap
@@ -77,8 +82,23 @@ def show(site: "Site", visit: Visit) -> Response:
         api_keys_url=site.settings.workspace.api_keys_url,
         label=shorten(visible(row.name or row.key_id)),
         reset=day_start(today + DAY),
+        provenance=provenance,
+        block=_block(site, provenance),
         done=DONE.get(visit.query.get("done", ""), ""),
     )
+
+
+def _block(site: "Site", provenance: Provenance | None) -> str | Block | None:
+    """The block on a key at the meter; empty where there is none; None where the meter does not see the key."""
+    if provenance is None or not provenance.fingerprint or not site.settings.ledger.exists():
+        return None
+    ledger = open_ledger(site.settings)
+    try:
+        return next((one for one in ledger.blocks() if one.fingerprint == provenance.fingerprint), "")
+    except StoreError:
+        return None
+    finally:
+        ledger.close()
 
 
 def series(site: "Site", visit: Visit) -> Response:

@@ -7,6 +7,7 @@ from typing import Any
 
 from flowy_watch import __version__
 from flowy_watch.core.alert import LIVES, Status
+from flowy_watch.core.provenance import Sure
 from flowy_watch.core.usage import CREDIT, MOST
 
 Schema = dict[str, Any]
@@ -57,6 +58,12 @@ _KEY: dict[str, Schema] = {
     "daily_cap": _CREDITS,
     "last_used_at": _MAYBE_AT,
     "created_at": _MAYBE_AT,
+}
+_FIGURES: dict[str, Schema] = {
+    "figures": _list(
+        _object({"figure": _TEXT, "source": _TEXT, "sure": {"enum": [sure.value for sure in Sure]}}),
+    )
+    | {"description": "Where each figure comes from; empty where one source tells all of them exactly."}
 }
 _POLL: dict[str, Schema] = {
     "id": _NUMBER,
@@ -126,7 +133,9 @@ _STATUS: dict[str, Schema] = {
     "log": _list(_object({"at": _AT, "act": _TEXT, "what": _TEXT, "by": _TEXT, "why": _TEXT})),
     "outbox": _object(dict.fromkeys(("waiting", "sent", "dead", "withheld"), _NUMBER)),
     "dead_letters": _list(_object({"channel": _TEXT, "alert": _maybe("integer"), "created_at": _AT, "reason": _TEXT})),
-    "keys": _list(_object({name: _KEY[name] for name in _KEY if name not in ("owner", "created_at")})),
+    "keys": _list(_object({name: _KEY[name] for name in _KEY if name not in ("owner", "created_at")} | _FIGURES)),
+    "blocks": _list(_object({"fingerprint": _TEXT, "key": _TEXT, "at": _AT, "by": _TEXT, "why": _TEXT})),
+    "meter_trouble": {"type": "string", "description": "Why the blocks cannot be told; empty where they can."},
 }
 _SPAN = "[1-9][0-9]{0,8}s|[1-9][0-9]{0,6}m|[1-9][0-9]{0,4}h|[1-9][0-9]{0,3}d|[1-9][0-9]{0,2}w"
 _END: dict[str, Schema] = {
@@ -165,7 +174,7 @@ _SCHEMAS: dict[str, Schema] = {
     "AlertStory": _object(_ALERT | _STATE | _EVIDENCE),
     "Status": _object(_STATUS),
     "Key": _object(_KEY),
-    "KeyHistory": _object(_KEY | {"days": _list(_object(_DAY)), "alerts": _list(_ref("Alert"))}),
+    "KeyHistory": _object(_KEY | _FIGURES | {"days": _list(_object(_DAY)), "alerts": _list(_ref("Alert"))}),
     "Poll": _object(_POLL),
     "Silence": _object(_SILENCE),
     "Delivery": _object(_DELIVERY),

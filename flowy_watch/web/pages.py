@@ -28,6 +28,8 @@ DONE = {
     "silence": "Silenced.",
     "unsilence": "The silence has ended; what is still open is told with the next poll.",
     "expect": "Marked as expected.",
+    "block": "Blocked at the meter from its next request on. What goes past the meter goes on: revoke it too.",
+    "unblock": "The meter lets the key through again.",
 }
 
 
@@ -146,6 +148,16 @@ def expect(site: "Site", visit: Visit) -> Response:
 def unsilence(site: "Site", visit: Visit) -> Response:
     acting.unsilence(site, visit, _wanted(visit))
     return _back(visit, "/silences", "unsilence")
+
+
+def block(site: "Site", visit: Visit) -> Response:
+    acting.block(site, visit, _wanted(visit))
+    return _back(visit, "/", "block")
+
+
+def unblock(site: "Site", visit: Visit) -> Response:
+    acting.unblock(site, visit, _wanted(visit))
+    return _back(visit, "/", "unblock")
 
 
 def _wanted(visit: Visit) -> Wanted:

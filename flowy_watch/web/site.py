@@ -108,6 +108,8 @@ def build_site(site: Site, workers: Workers) -> Starlette:
         act("/silences", pages.silence),
         act("/silences/{silence}/end", pages.unsilence),
         act("/expectations", pages.expect),
+        act("/blocks", pages.block),
+        act("/blocks/end", pages.unblock),
         page("/deliveries", pages.deliveries),
         page("/settings", settings_page.show),
         Mount("/api/v1", Router(_api(site, workers), redirect_slashes=False)),

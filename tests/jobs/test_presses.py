@@ -9,6 +9,7 @@ from flowy_watch.actions import resolve
 from flowy_watch.core.press import Press, Until, Verb
 from flowy_watch.core.route import Telling, Traits
 from flowy_watch.errors import NotFound
+from flowy_watch.ledger import Ledger
 from flowy_watch.presses import end_of, pressed
 from tests.builders import DAY, MIDNIGHT, NOON, route
 
@@ -29,7 +30,11 @@ def told(rig: Rig) -> Rig:
 
 def press(rig: Rig, verb: Verb, number: int = 1, until: Until = Until.DAY) -> str:
     wanted = Press(verb, number, ANA, until)
-    return pressed(rig.store, wanted, telling=TELLING, timezone=MADRID, now=NOON)
+    return pressed(rig.store, wanted, telling=TELLING, timezone=MADRID, open_ledger=no_ledger, now=NOON)
+
+
+def no_ledger() -> Ledger:
+    raise AssertionError("nothing was to be blocked")
 
 
 def test_acknowledge_says_who_and_changes_the_message(told: Rig) -> None:

@@ -207,6 +207,27 @@ def pressable(finding: Finding, dialect: Dialect = Dialect.SLACK_BUTTONS, **more
     return [part["action_id"] for part in parts_of(message.blocks) if "action_id" in part]  # type: ignore[union-attr]
 
 
+def test_a_key_that_passes_through_the_meter_can_be_blocked_there() -> None:
+    metered = replace(CAP, meter_key="0123456789abcdef")
+    block = "flowy-watch/block/12"
+
+    pressed = pressable(metered)
+    assert pressed[-3:] == [block, "flowy-watch/open/12", "flowy-watch/stop/12"]
+    assert block not in pressable(CAP)
+    text = " ".join(mail(notification(metered)).text.split())
+    assert "Faster: block it at the meter flowy-watch block" in text
+    assert "What goes past it goes on: revoke too." in text
+
+
+def test_spend_that_is_not_exact_says_so() -> None:
+    assert CAP.stakes
+    priced = replace(CAP, stakes=replace(CAP.stakes, remark="by price, from meter"))
+
+    text = " ".join(mail(notification(priced)).text.split())
+    assert "per hour now (by price, from meter)" in text
+    assert "by price" not in mail(notification(CAP)).text
+
+
 def test_where_somebody_listens_an_alert_can_be_pressed() -> None:
     spike = replace(CAP, kind="spike")
     ours, opens = ["flowy-watch/ack/12", "flowy-watch/silence/12"], "flowy-watch/open/12"

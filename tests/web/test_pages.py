@@ -10,6 +10,9 @@ import pytest
 
 from flowy_watch.core.alert import Alert, Change, Status, Transition
 from flowy_watch.core.finding import Finding, Severity
+from flowy_watch.core.provenance import Figure, From, Provenance, Sure
+from flowy_watch.ledger import Batch, Ledger
+from flowy_watch.ledger.batch import KeySeen, RunEnded
 from flowy_watch.render.chart_palette import CHART_STYLE
 from flowy_watch.web.look import STATIC
 from flowy_watch.web.visit import Role
@@ -184,6 +187,30 @@ def test_a_key_shows_its_charts_its_use_its_safeguards_and_how_to_stop_it(house:
         assert words in found, words
     assert markup.count("<svg") >= 5  # the mark, two charts for wide screens and for narrow ones
     assert markup.count('<td class="h') == 168
+
+
+def test_a_key_that_passes_through_the_meter_is_blocked_there_and_let_through_by_form(tmp_path: Path) -> None:
+    ledger, mark = Ledger(tmp_path / "meter.db"), "0123456789abcdef"
+    ledger.add(Batch(keys={mark: KeySeen(NOON, "4f2a", used_at=NOON)}, outcomes={"none": RunEnded("failed", NOON)}))
+    priced = Provenance({Figure.SPENT: From("meter", Sure.BY_PRICE)}, {"meter": mark}, mark)
+    with House(tmp_path, more=f'[meter]\nledger = "{tmp_path / "meter.db"}"') as house:
+        house.poll(snapshot(5, last_four="4f2a"))
+        with house.app.store.write() as work:
+            work.knowledge.note_provenances({"key_1": priced}, work.usage.numbers())
+        browser = house.browser(by="Ana")
+        before = text(browser.get("/keys/key_1").text)
+        browser.act("/blocks", key=mark, why="leaked", next="/keys/key_1")
+        during = text(browser.get("/keys/key_1").text)
+        blocks = ledger.blocks()
+        viewed = house.browser(Role.VIEWER)
+        refused = viewed.act("/blocks/end", key=mark).status_code
+        browser.act("/blocks/end", key=mark, next="/keys/key_1")
+    assert "· by price, from meter" in before
+    assert "Faster: block it at the meter." in before
+    assert "Where its figures come from: spend by price, from meter." in before
+    assert "Blocked at the meter by Ana since" in during
+    assert ([b.why for b in blocks], refused, ledger.blocks()) == (["leaked"], 403, ())
+    ledger.close()
 
 
 def test_hours_far_above_the_usual_are_marked(house: House) -> None:

@@ -1,0 +1,83 @@
+"""What is known beside the figures themselves: where they come from, how requests were answered, what failed."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from flowy_watch.core.provenance import Provenance
+from flowy_watch.core.usage import Answers
+from flowy_watch.store.tables import DailyAnswers, Key, ProvenanceRow
+
+_keys = Key.__table__  # type: ignore[attr-defined]  # SQLModel sets it, without telling mypy
+_provenances = ProvenanceRow.__table__  # type: ignore[attr-defined]
+_answers = DailyAnswers.__table__  # type: ignore[attr-defined]
+
+_PROVENANCE = TypeAdapter(Provenance)
+
+
+class Knowledge:
+    """One instance per transaction; never commits."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+        self._upsert = dialect.insert
+
+    def provenances(self) -> dict[str, Provenance]:
+        """By key id; of keys that were read from one exact source alone there is nothing to say."""
+        rows = self._connection.execute(
+            select(_keys.c.key_id, _provenances.c.provenance).join(_keys, _keys.c.key_no == _provenances.c.key_no)
+        )
+        return {row[0]: found for row in rows if (found := _read(row[1]))}
+
+    def provenance(self, key_id: str) -> Provenance | None:
+        query = select(_provenances.c.provenance).join(_keys, _keys.c.key_no == _provenances.c.key_no)
+        text = self._connection.execute(query.where(_keys.c.key_id == key_id)).scalar()
+        return None if text is None else _read(text)
+
+    def note_provenances(self, changed: Mapping[str, Provenance], numbers: Mapping[str, int]) -> None:
+        rows = [
+            {"key_no": numbers[key_id], "provenance": _PROVENANCE.dump_json(provenance).decode()}
+            for key_id, provenance in changed.items()
+            if key_id in numbers
+        ]
+        if rows:
+            statement = self._upsert(_provenances)
+            new = {"provenance": statement.excluded.provenance}
+            self._connection.execute(statement.on_conflict_do_update(index_elements=["key_no"], set_=new), rows)
+
+    def note_answers(self, day: date, answers: Mapping[str, Answers], numbers: Mapping[str, int]) -> None:
+        """The counts of a UTC day so far, in place of those of an earlier poll."""
+        rows = [
+            {
+                "day": day,
+                "key_no": numbers[key_id],
+                "refused": one.refused,
+                "capped": one.capped,
+                "throttled": one.throttled,
+                "unpriced": one.unpriced,
+            }
+            for key_id, one in answers.items()
+            if key_id in numbers
+        ]
+        if rows:
+            statement = self._upsert(_answers)
+            names = ("refused", "capped", "throttled", "unpriced")
+            new = {name: statement.excluded[name] for name in names}
+            self._connection.execute(statement.on_conflict_do_update(index_elements=["day", "key_no"], set_=new), rows)
+
+    def answers(self, days: Iterable[date]) -> list[Row[Any]]:
+        """Key id, day and counts."""
+        query = select(_keys.c.key_id, _answers).join(_keys, _keys.c.key_no == _answers.c.key_no)
+        return list(self._connection.execute(query.where(_answers.c.day.in_(list(days))).order_by(_answers.c.day)))
+
+
+def _read(text: str) -> Provenance | None:
+    try:
+        return _PROVENANCE.validate_json(text)
+    except ValidationError:
+        return None  # of a newer version: the next poll says it anew

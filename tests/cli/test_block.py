@@ -1,0 +1,51 @@
+"""Blocking a key at the meter from the command line."""
+
+from flowy_watch.ledger import Batch, Counts, Ledger, bucket_of, fingerprint_of
+from flowy_watch.ledger.batch import KeySeen
+from tests.cli.rig import Rig, now
+
+PRINT = fingerprint_of("flw_sk_0123456789abcdef9f8e")
+
+
+def metered(rig: Rig) -> None:
+    """A key has passed through the meter."""
+    path = rig.folder / "meter.db"
+    rig.configure(more=f'[meter]\nledger = "{path}"')
+    ledger, at = Ledger(path), now()
+    counts = {(PRINT, bucket_of(at), "poster"): Counts(requests=1)}
+    ledger.add(Batch(counts, {PRINT: KeySeen(at, "9f8e", "metered", used_at=at)}))
+    ledger.close()
+
+
+def test_block_stops_a_key_and_unblock_lets_it_through(rig: Rig) -> None:
+    metered(rig)
+
+    said = rig.good("block", "metered", "--why", "leaked", "--by", "ana").out
+    assert said.splitlines()[0] == f"Blocked at the meter: metered (…9f8e, {PRINT}). Its next request there gets 401."
+    assert "revoke it in Flowy too" in said
+    assert rig.good("block", "9f8e", "--by", "bo").out.startswith("Already blocked by ana since ")
+    (block,) = rig.good("status", "--json").json["blocks"]
+    assert (block["fingerprint"], block["by"], block["why"]) == (PRINT, "ana", "leaked")
+    assert f"Blocked at the meter: metered (…9f8e, {PRINT}) by ana since " in rig.good("status").out
+
+    assert rig.good("unblock", PRINT).out.startswith(f"Let through again: metered (…9f8e, {PRINT}) (blocked by ana on ")
+    assert rig.good("status", "--json").json["blocks"] == []
+    assert [entry["act"] for entry in rig.good("status", "--json").json["log"]] == ["unblocked", "blocked"]
+
+
+def test_blocking_is_refused_in_one_line_where_it_would_stop_nothing(rig: Rig) -> None:
+    rig.configure(more=f'[meter]\nledger = "{rig.folder}/never.db"')
+    assert "there is no ledger at " in rig.run("block", "metered").err
+    metered(rig)
+    ran = rig.run("block", "other")
+    assert (ran.code, ran.err) == (
+        1,
+        "flowy-watch: no such key has passed through the meter; `flowy-watch status` lists the keys\n",
+    )
+    assert "is not blocked" in rig.run("unblock", "metered").err
+
+
+def test_a_broken_ledger_does_not_break_the_status(rig: Rig) -> None:
+    metered(rig)
+    (rig.folder / "meter.db").write_text("no database")
+    assert "Blocks are not known: ledger " in rig.good("status").out
