@@ -30,7 +30,8 @@ log = structlog.get_logger()
 class Meter:
     """Made and used inside a running event loop."""
 
-    def __init__(self, config: MeterConfig, clock: Clock) -> None:
+    def __init__(self, config: MeterConfig, clock: Clock, *, alive: Callable[[], None] = lambda: None) -> None:
+        """`alive` is called once a second while the loop turns."""
         self.clock, self.target, self.limits = clock, config.target, config.limits
         self.seconds: Callable[[], float] = asyncio.get_running_loop().time
         self.labels = OriginLabels(config.origins, config.origins_key)
@@ -39,7 +40,7 @@ class Meter:
         self.guard = Guard(self.tally, self._ledger, lambda: self.seconds())
         self.pool = Pool(self)
         self.draining = False
-        self._config = config
+        self._config, self._alive = config, alive
         self.clients: set[Client] = set()
         self._writer = Writer(Ledger(config.ledger), clock.now)
         self._empty = asyncio.Event()
@@ -103,10 +104,10 @@ class Meter:
 
     def sweep(self) -> None:
         """Give up on everybody who has done nothing for too long."""
-        seconds = self.seconds()
+        loop, seconds = asyncio.get_running_loop(), self.seconds()
         self.pool.sweep(seconds)
         for client in list(self.clients):
-            client.sweep(seconds)
+            loop.call_soon(client.sweep, seconds)  # each by itself: one that fails must not take the others with it
 
     async def _tick(self) -> None:
         swept = self.seconds()
@@ -116,3 +117,4 @@ class Meter:
             if self.seconds() - swept >= _SWEEP:
                 swept = self.seconds()
                 self.sweep()
+                self._alive()

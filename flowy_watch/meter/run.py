@@ -38,14 +38,18 @@ def run_meter(config: MeterConfig, clock: Clock) -> None:
 async def _serve(config: MeterConfig, clock: Clock, listener: socket.socket) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     notify = NotifySocket()
+
+    def end() -> None:
+        notify.tell("STOPPING=1")
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
     host, port = listener.getsockname()[:2]
     log.info("meter.listening", host=host, port=port, upstream=config.target.host)
     notify.tell("READY=1")
-    await Meter(config, clock).run(listener, stop)
-    notify.tell("STOPPING=1")
+    await Meter(config, clock, alive=lambda: notify.tell("WATCHDOG=1")).run(listener, stop)
     log.info("meter.stopped")
 
 

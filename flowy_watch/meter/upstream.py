@@ -55,7 +55,9 @@ class Upstream(asyncio.Protocol):
         self._mute += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except httptools.HttpParserError as error:
+            if isinstance(error, httptools.HttpParserCallbackError):
+                log.exception("meter.broken")
             self._keep = False
             if not self._complete:
                 exchange.pull()

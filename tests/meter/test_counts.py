@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import os
 import random
 from collections import Counter
 from datetime import timedelta
@@ -14,6 +15,7 @@ from flowy_watch.ledger import Counts, Ledger, Price, PriceSource, UseStatus
 from flowy_watch.meter.config import KeyRules, Origins
 from tests.meter.rig import NOON, SECRET, counted, head, metered, request, run_of, whole
 
+EACH = int(os.environ.get("METER_REQUESTS", "4"))  # requests of each of 200 clients; a long run: METER_REQUESTS=100
 KEYS = [f"flw_sk_{number:020d}key{number}" for number in range(4)]
 
 
@@ -39,7 +41,7 @@ def test_200_clients_at_once_are_counted_exactly_with_refusals_and_failures_amon
 
     async def client(rig, number):
         rng, connection = random.Random(number), await rig.connect()
-        for _ in range(4):
+        for _ in range(EACH):
             secret = rng.choice(KEYS)
             raw = (
                 run_of(rng.choice(["poster", "reel"]), secret=secret) if rng.random() < 0.7 else request(secret=secret)
@@ -51,7 +53,7 @@ def test_200_clients_at_once_are_counted_exactly_with_refusals_and_failures_amon
             await asyncio.gather(*(client(rig, number) for number in range(200)))
             return len(rig.upstream.log)
 
-    assert asyncio.run(scenario()) == 800
+    assert asyncio.run(scenario()) == 200 * EACH
 
     def count(four, *statuses):
         return sum(n for (key, status, _), n in told.items() if key == four and (not statuses or status in statuses))

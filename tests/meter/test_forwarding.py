@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import os
 import struct
 from socket import SO_LINGER, SOL_SOCKET
 
@@ -11,6 +12,7 @@ from flowy_watch.meter.config import target_of
 from tests.meter.rig import Upstream, chunked, counted, head, metered, request, run_of, until, whole
 
 BODY = bytes(range(256)) * 40
+MEGABYTES = int(os.environ.get("METER_MEGABYTES", "3"))  # of a large body; a long run: METER_MEGABYTES=50
 
 
 def play(scenario):
@@ -115,7 +117,7 @@ def test_bodies_go_up_in_chunks_as_they_come(tmp_path):
 
 
 def test_large_bodies_are_identical_both_ways(tmp_path):
-    large = BODY * 300  # 3 MB
+    large = BODY * (MEGABYTES * 100)
 
     async def scenario():
         async with metered(tmp_path, lambda asked: whole(asked.body)) as rig:

@@ -24,19 +24,22 @@ def service(checkout):
     return lambda name: re.search(rf"^  {name}:\n((?:    .*\n|\n)+)", text, re.MULTILINE)[1]
 
 
-@pytest.mark.parametrize("profile", [(), ("--profile", "postgres")], ids=["sqlite", "postgres"])
+@pytest.mark.parametrize(
+    "profile", [(), ("--profile", "postgres"), ("--profile", "meter")], ids=["sqlite", "postgres", "meter"]
+)
 def test_the_compose_file_is_valid_in_a_fresh_checkout(compose, profile):
     checked = compose(*profile, "config", "-q")
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-def test_postgresql_runs_only_when_asked_for(service):
+def test_postgresql_and_the_meter_run_only_when_asked_for(service):
     # `config --services` of docker-compose 1.29 lists every service, whatever its profile.
     assert "profiles: [postgres]" in service("postgres")
+    assert "profiles: [meter]" in service("meter")
     assert "profiles:" not in service("flowy-watch")
 
 
-@pytest.mark.parametrize("name", ["flowy-watch", "postgres"])
+@pytest.mark.parametrize("name", ["flowy-watch", "meter", "postgres"])
 def test_every_container_is_hardened_and_says_whether_it_is_healthy(service, name):
     promised = [
         "read_only: true",
@@ -53,7 +56,7 @@ def test_every_container_is_hardened_and_says_whether_it_is_healthy(service, nam
 
 def test_ports_are_published_on_loopback_only(checkout):
     published = re.findall(r'- "(\S*:\d+)"', (checkout / "docker-compose.yml").read_text())
-    assert published == ["127.0.0.1:8420:8420"]
+    assert published == ["127.0.0.1:8420:8420", "127.0.0.1:8430:8430"]
 
 
 def test_the_configuration_cannot_be_written_and_secrets_are_files(service, checkout):

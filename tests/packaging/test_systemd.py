@@ -5,6 +5,7 @@ import re
 import pytest
 
 SERVICES = ["flowy-watch.service", "flowy-watch-poll.service"]
+METER = "flowy-watch-meter.service"
 MAX_EXPOSURE = 1.5  # of 10; a unit without hardening has 9.6
 
 
@@ -28,7 +29,7 @@ def directives(text):
 
 
 def verify(analyze, units):
-    names = sorted(path.name for path in units.iterdir() if path.suffix in {".service", ".timer"})
+    names = sorted(path.name for path in units.iterdir() if path.suffix in {".service", ".socket", ".timer"})
     # Its exit code says nothing: a misspelt directive is only warned of.
     return analyze("verify", "--man=no", *(units / name for name in names)).stderr
 
@@ -43,7 +44,7 @@ def test_a_misspelt_directive_would_be_noticed(analyze, units):
     assert "WatchdogSecs" in verify(analyze, units)
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", [*SERVICES, METER])
 def test_a_service_is_exposed_to_little(analyze, units, name):
     said = analyze("security", "--offline=true", "--no-pager", units / name)
     exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", said.stdout)
@@ -63,6 +64,16 @@ def test_the_daemon_and_the_timer_run_under_the_same_restrictions(checkout):
     assert [line for line in daemon if not line.startswith(of_one)] == [
         line for line in poll if not line.startswith(of_one)
     ]
+
+
+def test_the_meter_runs_as_the_daemon_does_without_its_secrets_and_with_a_socket_that_stays_open(checkout):
+    lines = directives((checkout / "systemd" / METER).read_text())
+    daemon = directives((checkout / "systemd" / SERVICES[0]).read_text())
+    of_one = ("Description", "After", "Exec", "Watchdog", "Timeout", "RestartSec", "WantedBy", "LoadCredential")
+    shared = [line for line in daemon if not line.startswith(of_one) and "TOKEN_FILE" not in line]
+    assert [line for line in shared if line not in lines] == []
+    assert not any("LoadCredential" in line or "TOKEN" in line for line in lines)
+    assert "ListenStream=127.0.0.1:8430" in directives((checkout / "systemd" / "flowy-watch-meter.socket").read_text())
 
 
 def test_secrets_are_credentials_and_never_stand_in_a_unit(checkout):
