@@ -38,9 +38,11 @@ class Client(asyncio.Protocol):
         self._connecting = self._upstream_full = self._paused = False
         self._half_closed = self._closing = False
         self._mute = 0
-        self._since = meter.seconds()
+        self._since = meter.moment
         self._in_head = self._upgrade = False
-        self._target, self._headers, self._trailers = b"", cast(Headers, []), cast(Headers, [])
+        self._target = b""
+        self._fields: Headers = []
+        self._headers: Headers = []
 
     # asyncio
 
@@ -103,18 +105,19 @@ class Client(asyncio.Protocol):
     # httptools
 
     def on_message_begin(self) -> None:
-        self._in_head, self._since = True, self.meter.seconds()
-        self._target, self._headers, self._trailers = b"", [], []
+        self._in_head, self._since = True, self.meter.moment
+        self._target = b""
+        self._fields = self._headers = []
 
     def on_url(self, url: bytes) -> None:
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        (self._headers if self._in_head else self._trailers).append((name, value))
+        self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         parser = self._parser
-        self._in_head = False
+        self._in_head, self._fields = False, []  # what comes now are trailers
         if parser.should_upgrade():
             self._upgrade = True
             return
@@ -147,10 +150,10 @@ class Client(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._upgrade:
             return
-        self._mute, self._since = 0, self.meter.seconds()
+        self._mute, self._since = 0, self.meter.moment
         reading, self._reading = self._reading, None
         if reading:
-            reading.finish(self._trailers)
+            reading.finish(self._fields)
 
     def _without_upgrade(self, rest: bytes) -> None:
         """An upgrade is an offer that may be ignored: the same request once more, without it. A tunnel is refused."""
@@ -207,7 +210,7 @@ class Client(asyncio.Protocol):
             return
         self._exchange = None
         self._connecting = self._upstream_full = False
-        self._since = self.meter.seconds()
+        self._since = self.meter.moment
         if self.gone:
             self.meter.forget(self)
         elif not exchange.keep or (self._half_closed and not self._waiting):
@@ -264,7 +267,7 @@ class Client(asyncio.Protocol):
     def _close(self, *, linger: bool) -> None:
         """Closing at once on a client that still sends would take from it what it has not read yet."""
         self._closing = True
-        self._since = self.meter.seconds()
+        self._since = self.meter.moment
         if not linger or self._half_closed or not self._transport.can_write_eof():
             self._transport.close()
         else:

@@ -1,6 +1,7 @@
 """What a request wants, as far as the meter cares."""
 
 import posixpath
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -15,10 +16,15 @@ class Errand(NamedTuple):
 
 
 NOTHING = Errand()
+_LONGEST_KNOWN = 200  # bytes of a target that is remembered
 
 
 def errand_of(method: bytes, target: bytes) -> Errand:
     """`POST …/apps/{id}/runs` or `GET …/runs/{id}`, however the path is spelt: a guardrail must not miss a run."""
+    return _known(method, target) if len(target) <= _LONGEST_KNOWN else _errand_of(method, target)
+
+
+def _errand_of(method: bytes, target: bytes) -> Errand:
     if method != b"POST" and method != b"GET":
         return NOTHING
     path = target.partition(b"?")[0]
@@ -31,6 +37,9 @@ def errand_of(method: bytes, target: bytes) -> Errand:
     elif len(parts) > 2 and parts[-2] == b"runs":
         return Errand(run_id=_identifier(parts[-1]))
     return NOTHING
+
+
+_known = lru_cache(maxsize=2048)(_errand_of)
 
 
 def _identifier(raw: bytes) -> str:

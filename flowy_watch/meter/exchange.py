@@ -44,9 +44,9 @@ class Exchange:
     """
 
     __slots__ = (
-        "_client", "_errand", "_head", "_key", "_left", "_meter", "_noted", "_out", "_own", "_peek", "_pending",
-        "_pending_bytes", "_request", "_reservation", "_send_chunks", "_take_chunks", "_until_eof", "answering",
-        "bodiless", "keep", "moved_at", "over", "request_ended", "upstream",
+        "_answered_at", "_client", "_errand", "_head", "_key", "_left", "_meter", "_noted", "_out", "_own", "_peek",
+        "_pending", "_pending_bytes", "_request", "_reservation", "_send_chunks", "_take_chunks", "_until_eof",
+        "answering", "bodiless", "keep", "moved_at", "over", "request_ended", "upstream",
     )  # fmt: skip
 
     def __init__(self, client: "Client", request: Request) -> None:
@@ -66,7 +66,7 @@ class Exchange:
         self.request_ended = self.answering = self.bodiless = self.over = False
         self.keep = request.keep_alive
         """Whether the client's connection may be used again."""
-        self.moved_at = client.meter.seconds()
+        self.moved_at = client.meter.moment
         """When something last went on."""
 
     # The request
@@ -130,7 +130,7 @@ class Exchange:
             self._meter.pool.release(upstream)
             return
         self.upstream, upstream.exchange = upstream, self
-        self.moved_at = self._meter.seconds()
+        self.moved_at = self._meter.moment
         self._pending.insert(0, self._head)
         self._client.release_connecting()
 
@@ -151,7 +151,7 @@ class Exchange:
     def finish(self, trailers: Headers) -> None:
         """The request is whole."""
         self.request_ended = True
-        self.moved_at = self._meter.seconds()
+        self.moved_at = self._meter.moment
         if self._own:
             self._say()
         elif self._send_chunks and not self.over:
@@ -160,7 +160,7 @@ class Exchange:
     def push(self) -> None:
         """Send on what is here."""
         if self.upstream and self._pending:
-            self.moved_at = self._meter.seconds()
+            self.moved_at = self._meter.moment
             self.upstream.write(self._pending)
             self._pending = []
 
@@ -199,7 +199,7 @@ class Exchange:
         """The head of an answer, or of one that only announces another (1xx)."""
         lines, noted, twice = sorted_out(headers)
         first_line = b"HTTP/1.1 %d %b" % (status, reason)
-        self.moved_at = self._meter.seconds()
+        self.moved_at = self._meter.moment
         if status < 200 and status != 101:
             if not self._request.old:
                 self._out.append(head_bytes(first_line, lines))
@@ -226,6 +226,7 @@ class Exchange:
 
     def _count(self, status: int, noted: dict[bytes, bytes]) -> None:
         meter, now = self._meter, self._meter.clock.now()
+        self._answered_at = now
         origin = self._client.address, meter.labels.agent(self._noted.get(b"user-agent", b""))
         meter.tally.answered(self._key, self._errand, status, origin, now)
         if self._reservation:
@@ -243,7 +244,7 @@ class Exchange:
     def pull(self) -> None:
         """Hand on what is here."""
         if self._out and not self.over:
-            self.moved_at = self._meter.seconds()
+            self.moved_at = self._meter.moment
             self._client.write(self._out)
             if self._client.gone and self.answering and (self._peek is None or self._peek.is_full):
                 self._end(reuse=False)
@@ -287,7 +288,7 @@ class Exchange:
 
     def _look(self, data: dict[str, object]) -> None:
         """What a small answer says about a run."""
-        now, run_id, status = self._meter.clock.now(), data.get("runId"), data.get("status")
+        now, run_id, status = self._answered_at, data.get("runId"), data.get("status")
         if self._errand.app_id:
             if isinstance(run_id, str) and 0 < len(run_id) <= 100:
                 self._meter.tally.run_started(self._key, self._errand.app_id, run_id, now)

@@ -34,6 +34,8 @@ class Meter:
         """`alive` is called once a second while the loop turns."""
         self.clock, self.target, self.limits = clock, config.target, config.limits
         self.seconds: Callable[[], float] = asyncio.get_running_loop().time
+        self.moment = self.seconds()
+        """As it was at most half a second ago: good enough for time-outs, and free."""
         self.labels = OriginLabels(config.origins, config.origins_key)
         self.tally = Tally(config)
         self._ledger = Ledger(config.ledger, busy_seconds=_BUSY)
@@ -105,6 +107,7 @@ class Meter:
     def sweep(self) -> None:
         """Give up on everybody who has done nothing for too long."""
         loop, seconds = asyncio.get_running_loop(), self.seconds()
+        self.moment = seconds
         self.pool.sweep(seconds)
         for client in list(self.clients):
             loop.call_soon(client.sweep, seconds)  # each by itself: one that fails must not take the others with it
@@ -113,6 +116,7 @@ class Meter:
         swept = self.seconds()
         while True:
             await asyncio.sleep(_FLUSH)
+            self.moment = self.seconds()
             self.flush()
             if self.seconds() - swept >= _SWEEP:
                 swept = self.seconds()

@@ -115,7 +115,7 @@ class Upstream(asyncio.Protocol):
             self._reason, self._headers = b"", []
         else:
             self._in_head = False
-            self._keep = parser.should_keep_alive() and parser.get_http_version() == "1.1"
+            self._keep = parser.should_keep_alive()
         self.exchange.answered(status, reason, headers)
         if status >= 200 and self.exchange and self.exchange.bodiless:
             self._complete = True
@@ -177,7 +177,7 @@ class Pool:
 
     def serve(self, exchange: Exchange, *, safe: bool) -> None:
         """Give it a connection, now or when there is one; it is told to abandon where there will be none."""
-        oldest = self._meter.seconds() - (_OLDEST if safe else _FRESH)
+        oldest = self._meter.moment - (_OLDEST if safe else _FRESH)
         while self._idle and self._idle[-1].idle_since >= oldest:
             upstream = self._idle.pop()
             if upstream.is_open:
@@ -188,7 +188,7 @@ class Pool:
         task.add_done_callback(self._tasks.discard)
 
     def release(self, upstream: Upstream) -> None:
-        if len(self._idle) < _MOST_IDLE and not self._meter.draining and upstream.rest(self._meter.seconds()):
+        if len(self._idle) < _MOST_IDLE and not self._meter.draining and upstream.rest(self._meter.moment):
             self._idle.append(upstream)
         else:
             upstream.abort()
