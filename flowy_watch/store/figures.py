@@ -39,7 +39,7 @@ class Figures:
         before = [period.before()]
         while len(before) < earlier:
             before.append(before[-1].before())
-        by_day = self._by_day(min(before[-1].first, period.first - RECENT_DAYS * DAY), period.end)
+        by_day = self.by_day(min(before[-1].first, period.first - RECENT_DAYS * DAY), period.end)
         seen = {day.day for day in by_day if not day.unseen}
         return Facts(
             keys=self._keys(period, before),
@@ -54,7 +54,7 @@ class Figures:
     def days_missing(self, period: Period) -> bool:
         """Whether a day of it was not seen, or not to its end, though the watch had begun by then."""
         began = self.began()
-        by_day = self._by_day(period.first, period.end)
+        by_day = self.by_day(period.first, period.end)
         return any(day.missing and began is not None and day_start(day.day + DAY) > began for day in by_day)
 
     def began(self) -> datetime | None:
@@ -67,7 +67,8 @@ class Figures:
 
     # ── days ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _by_day(self, first: date, end: date) -> list[DayFigures]:
+    def by_day(self, first: date, end: date) -> list[DayFigures]:
+        """Every day from `first` up to, without, `end`."""
         still_open = func.sum(case((_days.c.complete, 0), else_=1))
         unknown = func.sum(case((_spent.is_(None), 1), else_=0))
         query = select(_days.c.day, _WHOLE, _REST, func.count(), still_open, unknown).where(_in(first, end))

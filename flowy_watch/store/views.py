@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, and_, case, func, select
 from flowy_watch.core.alert import Alert, Status
 from flowy_watch.core.baseline import Baseline
 from flowy_watch.core.silence import Silence
-from flowy_watch.core.usage import Microcredits, day_of, day_start
+from flowy_watch.core.usage import CREDIT, Microcredits, day_of, day_start
 from flowy_watch.store.alerts import read_alert, read_silence
 from flowy_watch.store.days import FIGURES, beside
 from flowy_watch.store.days import days_now as _days
@@ -153,8 +153,9 @@ class Views:
     def totals(self, since: date) -> dict[date, Microcredits]:
         """What all keys spent on each day; a day of which that is known of no key is left out."""
         known = _days.c.spent_microcredits.isnot(None)
-        query = select(_days.c.day, func.sum(_days.c.spent_microcredits)).where(_days.c.day >= since, known)
-        return {day: int(total) for day, total in self._connection.execute(query.group_by(_days.c.day))}
+        query = select(_days.c.day, *_sums(_days.c.spent_microcredits)).where(_days.c.day >= since, known)
+        found = self._connection.execute(query.group_by(_days.c.day))
+        return {day: int(whole) * CREDIT + int(rest) for day, whole, rest in found}
 
     def spent_by(self, at: datetime) -> Microcredits | None:
         """What all keys had spent of their day at an instant of the past; None where no poll was near."""
@@ -168,9 +169,9 @@ class Views:
         poll = self._connection.execute(query).scalar()
         if poll is None:
             return None
-        total = select(func.sum(_snapshots.c.spent_microcredits)).where(_snapshots.c.poll_id == poll)
-        found: int | None = self._connection.execute(total).scalar()
-        return None if found is None else int(found)
+        total = select(*_sums(_snapshots.c.spent_microcredits)).where(_snapshots.c.poll_id == poll)
+        whole, rest = self._connection.execute(total).one()
+        return None if whole is None else int(whole) * CREDIT + int(rest)
 
     def last_good_poll_at(self) -> datetime | None:
         live = and_(_polls.c.kind == LIVE, _polls.c.outcome == GOOD)
@@ -255,3 +256,8 @@ class Views:
 
     def last_balance(self) -> Row[Any] | None:
         return self._connection.execute(select(_balances).order_by(_balances.c.taken_at.desc()).limit(1)).first()
+
+
+def _sums(column: Any) -> tuple[Any, Any]:
+    """Whole credits and the rest: a sum of micro-credits can leave 64 bits, where SQLite gives up."""
+    return func.sum(column // CREDIT), func.sum(column % CREDIT)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment
 from markupsafe import Markup
 
+from flowy_watch.render.digest_figures import percent
 from flowy_watch.render.environment import build_environment
 from flowy_watch.render.phrase import shorten, visible
 
@@ -17,6 +18,7 @@ def build_templates(zone: ZoneInfo) -> Environment:
     environment = build_environment()
     environment.filters["when"] = lambda at: when(at, zone)
     environment.filters["words"] = lambda text, most: shorten(visible(text or ""), most)
+    environment.filters["percent"] = percent
     environment.filters["name"] = lambda text: shorten(visible(text or ""))
     return environment
 

@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from flowy_watch import __version__
 from flowy_watch.app import App, build_renderer, telling_of
-from flowy_watch.web import api, health, key_page, metrics, overview, pages, settings_page, sign_in
+from flowy_watch.web import api, digests, health, key_page, metrics, overview, pages, settings_page, sign_in
 from flowy_watch.web.door import Frame, Page, elsewhere, known_host, opened
 from flowy_watch.web.identity import Identity
 from flowy_watch.web.look import STATIC, build_templates
@@ -111,6 +111,10 @@ def build_site(site: Site, workers: Workers) -> Starlette:
         act("/blocks", pages.block),
         act("/blocks/end", pages.unblock),
         page("/deliveries", pages.deliveries),
+        page("/digests", digests.listed),
+        page("/digests/{period}", digests.show),
+        page("/digests/{period}/mail", digests.mailed),
+        page("/digests/{period}/table", digests.table),
         page("/settings", settings_page.show),
         Mount("/api/v1", Router(_api(site, workers), redirect_slashes=False)),
         Mount("/static", StaticFiles(directory=STATIC)),

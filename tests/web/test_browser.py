@@ -14,7 +14,17 @@ from .house import House
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 LOOKED_AT = """axe.run().then(r => [r.passes.length,
     r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html.slice(0, 150)).join(" | "))])"""
-PAGES = ("/", "/alerts", "/alerts/1", "/keys/key_1", "/silences", "/deliveries", "/settings")
+PAGES = (
+    "/",
+    "/alerts",
+    "/alerts/1",
+    "/keys/key_1",
+    "/silences",
+    "/deliveries",
+    "/digests",
+    "/digests/2026-W09",
+    "/settings",
+)
 
 
 @pytest.fixture
@@ -31,7 +41,8 @@ def chromium(tmp_path: Path) -> Iterator[Chromium]:
 @pytest.fixture
 def studio(house: House) -> House:
     house.poll(snapshot(40, NOON - DAY, cap=100), at=NOON - DAY)
-    house.poll(snapshot(96, cap=100, used=NOON), snapshot(3, key_id="key_2", name="other"), balance=500)
+    big = snapshot(9_107_650.66, key_id="key_2", name="other")  # such figures must fit on a phone
+    house.poll(snapshot(96, cap=100, used=NOON), big, balance=500)
     house.learned("key_1")
     house.alert()
     return house

@@ -30,7 +30,11 @@ OPERATIONS = [
     (path, method, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
 ]
 IDS = [operation["operationId"] for _, _, operation in OPERATIONS]
-REFUSABLE = {"/snapshots": "from the future", "/expectations": "is missing", "/silences": "is missing"}
+REFUSABLE = {
+    "/snapshots": ("from the future", "no key_id"),
+    "/expectations": ("is missing",),
+    "/silences": ("is missing",),
+}
 TO_COME = st.datetimes(NOON.replace(tzinfo=None) + DAY, NOON.replace(tzinfo=None) + 2000 * DAY)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
 ANYTHING = st.recursive(
@@ -149,7 +153,7 @@ def test_what_is_allowed_is_done_as_documented(
         answer = heard(machine, place, method, query, body)
         assert_documented(answer, operation)
         # A schema cannot say that a moment is to come, or that nothing but blanks is no name.
-        excused = path in REFUSABLE and REFUSABLE[path] in answer.text
+        excused = any(words in answer.text for words in REFUSABLE.get(path, ()))
         assert answer.status_code < 300 or answer.status_code == 404 or excused, answer.text
 
     hold()
