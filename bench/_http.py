@@ -1,4 +1,5 @@
-"""The parts round `meter.py`, each a process of its own: `_http.py upstream PORT`, `plain PORT UPSTREAM`, `load …`."""
+"""The parts round `meter.py`, each a process of its own: `_http.py upstream PORT`, `plain PORT UPSTREAM`,
+`streams PORT UPSTREAM`, `load …`."""
 
 import asyncio
 import json
@@ -67,6 +68,23 @@ class Plain(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if self._other:
             self._other.close()
+
+
+async def streams(port: int, upstream: int) -> None:
+    """The pass-through people write first, with asyncio's streams."""
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, forth = await asyncio.open_connection("127.0.0.1", upstream)
+        await asyncio.gather(pipe(reader, forth), pipe(back, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port, backlog=512)
+    await server.serve_forever()
 
 
 class _Back(asyncio.Protocol):
@@ -152,5 +170,7 @@ if __name__ == "__main__":
         asyncio.run(_serve(Flowy, int(port)))
     elif role == "plain":
         asyncio.run(_serve(Plain, int(port), int(more[0])))
+    elif role == "streams":
+        asyncio.run(streams(int(port), int(more[0])))
     else:
         asyncio.run(_load(int(port), int(more[0]), float(more[1])))

@@ -1,4 +1,4 @@
-"""What the meter costs: beside no proxy, beside the plainest one, and beside LiteLLM's proxy, in one run.
+"""What the meter costs: beside no proxy, plain pass-through ones (bytes, unread) and LiteLLM's proxy, in one run.
 
 .venv/bin/python bench/meter.py [--seconds 3] [--rounds 5] [--connections 32] [--without-litellm] [--venv FOLDER]
 
@@ -136,10 +136,12 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         litellm = None if options.without_litellm else litellm_of(options.venv or folder / "venv")
         start: Callable[..., int] = lambda *a, **k: stack.enter_context(running(*a, **k))  # noqa: E731
-        upstream, plain, meter, other = free_port(), free_port(), free_port(), free_port()
+        upstream, plain, streams, meter, other = (free_port() for _ in range(5))
         proxies = {"no proxy": (upstream, start([sys.executable, str(HTTP), "upstream", str(upstream)], upstream))}
         command = [sys.executable, str(HTTP), "plain", str(plain), str(upstream)]
-        proxies["plain pass-through"] = plain, start(command, plain)
+        proxies["plain, with protocols"] = plain, start(command, plain)
+        command = [sys.executable, str(HTTP), "streams", str(streams), str(upstream)]
+        proxies["plain, with streams"] = streams, start(command, streams)
         command = [sys.executable, "-m", "flowy_watch.cli", "meter"]
         environ = {"UPSTREAM": f"http://127.0.0.1:{upstream}", "LISTEN": f"127.0.0.1:{meter}"}
         environ |= {"LEDGER": str(folder / "meter.db"), "PRICES": '{ "*" = 1 }'}
@@ -153,9 +155,9 @@ def main() -> None:
         found: dict[str, list[dict[str, float]]] = {name: [] for name in proxies}
         for number in range(options.rounds):
             for name, (port, pid) in proxies.items():
-                print(f"\rround {number + 1} of {options.rounds}: {name:<20}", end="", file=sys.stderr)
+                print(f"\rround {number + 1} of {options.rounds}: {name:<22}", end="", file=sys.stderr)
                 found[name].append(measure(port, pid, options.connections, options.seconds))
-        print("\r" + " " * 40 + "\r", end="", file=sys.stderr)
+        print("\r" + " " * 50 + "\r", end="", file=sys.stderr)
         sizes = {name: resident_mb(pid) for name, (_, pid) in proxies.items()}
         sleep(1.5)
         [key] = Ledger(folder / "meter.db").keys(_today())

@@ -4,6 +4,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple
 
+import orjson
+
 from flowy_watch.ledger.batch import COLUMNS, Batch, Counts, KeySeen, RunEnded, RunStarted, Seen, bucket_of
 from flowy_watch.ledger.file import ms
 from flowy_watch.ledger.values import OTHER
@@ -15,6 +17,13 @@ _INTO_COUNTS = (
     f"INSERT INTO counts VALUES (?, ?, ?{', ?' * len(COLUMNS)}) ON CONFLICT DO UPDATE SET "  # noqa: S608  # our columns
     + ", ".join(f"{column} = {column} + excluded.{column}" for column in COLUMNS)
 )
+# One statement for them all, during which the event loop has Python to itself: one for each would stop it each time.
+_INTO_RUNS = """
+INSERT OR IGNORE INTO run
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       json_extract(value, '$[3]'), NULL, NULL
+FROM json_each(?)
+"""
 _INTO_KEY = """
 INSERT INTO key VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     name = excluded.name,
@@ -44,7 +53,8 @@ def write_batch(connection: sqlite3.Connection, batch: Batch) -> None:
     connection.executemany(_INTO_KEY, [_key_row(*each) for each in batch.keys.items()])
     _write_apps(connection, batch.apps)
     _write_origins(connection, batch.origins)
-    connection.executemany("INSERT OR IGNORE INTO run VALUES (?, ?, ?, ?, NULL, NULL)", _run_rows(batch.runs))
+    if batch.runs:
+        connection.execute(_INTO_RUNS, (orjson.dumps(_run_rows(batch.runs)).decode(),))
     ended = list(_end_runs(connection, batch.outcomes))
     rows = [(ms(at), fingerprint, app_id, *astuple(each)) for (fingerprint, at, app_id), each in batch.counts.items()]
     connection.executemany(_INTO_COUNTS, [*rows, *ended])
@@ -73,7 +83,7 @@ def _seen_row(seen: Seen) -> dict[str, object]:
     return {"first": ms(seen.first_at), "last": ms(seen.last_at), "requests": seen.requests, "runs": seen.runs}
 
 
-def _run_rows(runs: Mapping[str, RunStarted]) -> Iterable[tuple[object, ...]]:
+def _run_rows(runs: Mapping[str, RunStarted]) -> list[tuple[object, ...]]:
     return [(run_id, run.fingerprint, run.app_id, ms(run.at)) for run_id, run in runs.items()]
 
 
