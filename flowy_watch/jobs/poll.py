@@ -14,6 +14,7 @@ from flowy_watch.core.expectation import beyond
 from flowy_watch.core.finding import Finding
 from flowy_watch.core.plan import plan
 from flowy_watch.core.route import Telling
+from flowy_watch.core.silence import Silence
 from flowy_watch.core.stop import use_of
 from flowy_watch.core.usage import Reading, day_of
 from flowy_watch.core.watch import Watch
@@ -123,7 +124,8 @@ class PollJob:
         new_keys = self._take_in(work, watch, poll_id, pulled)
         view = self._view(work, watch, pulled, new_keys, now)
         findings = [finding for detector in self._detectors for finding in detector.examine(view)]
-        findings += beyond(view.histories, work.alerts.silences(now), watch.workspace.balance)
+        silences = work.alerts.silences(now)
+        findings += beyond(view.histories, silences, watch.workspace.balance)
         known = work.alerts.unresolved()
         unresolved = [_woken(alert, now) for alert in known]
         woken = {alert.id for alert, before in zip(unresolved, known, strict=True) if alert is not before}
@@ -140,7 +142,7 @@ class PollJob:
         unchanged = _unchanged(unresolved, result)
         unchanged = [_awake(alert) if alert.id in woken else alert for alert in unchanged]
         work.alerts.update(unchanged)
-        waiting = self._tell(work, transitions, unchanged, evaluated, now)
+        waiting = self._tell(work, transitions, unchanged, silences, evaluated, now)
         polled = Polled(
             pulled.outcome, pulled.reason, len(reading.snapshots), len(reading.skipped), tuple(transitions), waiting
         )
@@ -194,6 +196,7 @@ class PollJob:
         work: Work,
         transitions: Iterable[Transition],
         standing: Iterable[Alert],
+        silences: Sequence[Silence],
         knowable: Evaluated,
         now: datetime,
     ) -> int:
@@ -201,7 +204,7 @@ class PollJob:
             transitions,
             standing,
             telling=self._rules.telling,
-            silences=work.alerts.silences(now),
+            silences=silences,
             past=work.outbox.past,
             knowable=knowable,
             now=now,

@@ -75,13 +75,12 @@ class KeyColumns:
         """Raises ValueError or OverflowError unless all of `items` are plain."""
         _only(items, dict)
         ids, names, spent, used, caps, statuses, rates, created, prefixes = self._columns(items)
-        _only(used, str, NoneType)
         plain = zip(
             self._of_ids(ids),
             _looked_up(self._names, names, otherwise=""),
             repeat(now, len(items)),
             _amounts(spent, int, float),
-            self._instants(used, latest),
+            self._instants(used, latest, str, NoneType),
             _amounts(caps, int, float, NoneType),
             self._of_statuses(statuses),
             _rates(rates),
@@ -92,28 +91,35 @@ class KeyColumns:
         return list(map(_SNAPSHOT, plain))
 
     def _of_ids(self, raw: Sequence[Any]) -> list[str]:
-        found = _only(raw, str, int)
-        if int in found:
-            raw = [str(one) for one in raw]
-        return list(map(self._ids.__getitem__, raw))
+        try:
+            return list(map(self._ids.__getitem__, raw))
+        except TypeError:
+            _only(raw, str, int)
+            return [self._ids[str(one)] for one in raw]
 
     def _of_statuses(self, raw: Sequence[Any]) -> Iterable[KeyStatus]:
         if not self._status_offered:
             return repeat(KeyStatus.ACTIVE, len(raw))
-        _only(raw, str)
-        return list(map(self._statuses.__getitem__, raw))
+        try:
+            return list(map(self._statuses.__getitem__, raw))
+        except TypeError:
+            raise _NotPlain from None
 
-    def _instants(self, raw: Sequence[Any], latest: datetime) -> list[datetime | None]:
-        instants: list[datetime | None] = _looked_up(self._times, raw, otherwise=None)
+    def _instants(self, raw: Sequence[Any], latest: datetime, *kinds: type) -> list[datetime | None]:
+        instants: list[datetime | None] = _looked_up(self._times, raw, *kinds, otherwise=None)
         if max(filter(None, instants), default=latest) > latest:
             raise _NotPlain
         return instants
 
 
-def _looked_up(table: Remembered[Any], raw: Sequence[Any], *, otherwise: Any) -> list[Any]:
-    if set(map(type, raw)) == {str}:
+def _looked_up(table: Remembered[Any], raw: Sequence[Any], *kinds: type, otherwise: Any) -> list[Any]:
+    """What `table` makes of texts, and `otherwise` for what is none. With `kinds` given, nothing else may stand."""
+    try:
         return list(map(table.__getitem__, raw))
-    return [table[text] if type(text) is str else otherwise for text in raw]
+    except TypeError:
+        if kinds:
+            _only(raw, *kinds)
+        return [table[text] if type(text) is str else otherwise for text in raw]
 
 
 def _amounts(credits_used: Sequence[Any], *kinds: type) -> list[Microcredits | None]:

@@ -28,12 +28,15 @@ class Remembered(dict[str, T]):
     """What `make` made of a text, so that 10,000 unchanged names, ids and times cost a lookup each.
 
     Only a text that is `harmless` is remembered. One that had to be cleaned is not: what was taken out may be a secret.
+    Looking up anything but a text raises TypeError, so that a caller need not look at every type first.
     """
 
     def __init__(self, make: Callable[[str], T], harmless: Callable[[str, T], bool] = _nothing_cleaned) -> None:
         self._make, self._harmless = make, harmless
 
     def __missing__(self, raw: str) -> T:
+        if type(raw) is not str:
+            raise TypeError("is not text")
         value = self._make(raw)
         if self._harmless(raw, value) and len(raw) <= _LONGEST_REMEMBERED:
             if len(self) >= _REMEMBERED:

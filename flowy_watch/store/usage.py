@@ -154,11 +154,7 @@ class Usage:
         last = self._connection.execute(live.order_by(_polls.c.id.desc()).limit(1)).first()
         if last is None:
             return Health(good=True)
-        good = self._connection.execute(
-            live.where(_polls.c.outcome == GOOD).order_by(_polls.c.id.desc()).limit(1)
-        ).first()
-        since = and_(_polls.c.kind == LIVE, _polls.c.id > (good.id if good else 0))
-        failures, first = self._connection.execute(select(func.count(), func.min(_polls.c.taken_at)).where(since)).one()
+        good, failures, first = (last, 0, None) if last.outcome == GOOD else self._since_good()
         offset = None if last.clock_offset_seconds is None else timedelta(seconds=last.clock_offset_seconds)
         return Health(
             good=last.outcome == GOOD,
@@ -170,6 +166,14 @@ class Usage:
             clock_offset=offset,
             skewed=self._skewed(tolerance),
         )
+
+    def _since_good(self) -> tuple[Row[Any] | None, int, datetime | None]:
+        """The last good live poll, how many came after it, and when the first of those was."""
+        good_ones = select(_polls).where(_polls.c.kind == LIVE, _polls.c.outcome == GOOD)
+        good = self._connection.execute(good_ones.order_by(_polls.c.id.desc()).limit(1)).first()
+        since = and_(_polls.c.kind == LIVE, _polls.c.id > (good.id if good else 0))
+        count, first = self._connection.execute(select(func.count(), func.min(_polls.c.taken_at)).where(since)).one()
+        return good, count, first
 
     def _skewed(self, tolerance: timedelta) -> int:
         recent = self._connection.execute(
