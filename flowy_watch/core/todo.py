@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from flowy_watch.core.digest import AlertFigures, Digest, KeyFigures, Outcome
-from flowy_watch.core.usage import CREDIT, Microcredits
+from flowy_watch.core.usage import ALL_KEYS, CREDIT, Microcredits
 
 MOST = 5
 _SHORT_RUNWAY = 14
@@ -62,7 +62,7 @@ def _answer(digest: Digest) -> Iterator[Todo]:
 
 
 def _about_keys(digest: Digest) -> Iterator[list[Todo]]:
-    keys = [key for key in digest.keys if key.active]
+    keys = [key for key in digest.keys if key.active and key.key_id != ALL_KEYS]
     yield [Todo(Task.SET_CAP, key, amount=fit_cap(key)) for key in keys if key.cap is None and key.spent]
     often = [key for key in keys if key.at_cap >= _OFTEN_AT_CAP]
     yield [Todo(Task.AT_CAP, key) for key in sorted(often, key=lambda key: -key.at_cap)]

@@ -23,6 +23,10 @@ DAY = timedelta(days=1)
 CLOSING = timedelta(minutes=1)  # a day whose last poll is older than this at 00:00 UTC has a hole at its end
 
 
+ALL_KEYS = "all-keys"
+"""The id under which a source lists what the whole workspace spends, where nobody knows by which key."""
+
+
 class KeyStatus(StrEnum):
     ACTIVE = "active"
     REVOKED = "revoked"

@@ -12,7 +12,7 @@ from flowy_watch.core.provenance import Provenance
 from flowy_watch.core.sighting import YOUNG, Sightings
 from flowy_watch.core.stakes import stakes_of
 from flowy_watch.core.surprise import ODD_HOURS, ODD_SPEND, SPENT, Verdict
-from flowy_watch.core.usage import CREDIT
+from flowy_watch.core.usage import ALL_KEYS, CREDIT
 from flowy_watch.core.words import SPEND_NOT_KNOWN, credit_words
 from flowy_watch.core.workspace import Health, WorkspaceHistory
 
@@ -82,6 +82,8 @@ def about_key(history: History, view: View, kind: str, severity: Severity, title
         more["evidence"] = (*more.get("evidence", ()), f"S{SPEND_NOT_KNOWN[1:]}.")
     provenance = view.provenance.get(latest.key_id)
     remark, meter_key = (provenance.remark, provenance.fingerprint) if provenance else ("", "")
+    # Of all keys together no cap is known, nor one that could stop them.
+    stakes = None if latest.key_id == ALL_KEYS else stakes_of(history, view.workspace.balance, remark)
     return Finding(
         kind=kind,
         severity=severity,
@@ -89,7 +91,7 @@ def about_key(history: History, view: View, kind: str, severity: Severity, title
         key_id=latest.key_id,
         key_name=name,
         last_four=latest.last_four,
-        stakes=stakes_of(history, view.workspace.balance, remark),
+        stakes=stakes,
         meter_key=meter_key,
         **more,
     )

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from flowy_watch.core.finding import Finding, Severity
+from flowy_watch.core.usage import ALL_KEYS
 from flowy_watch.core.words import span_words
 from flowy_watch.detectors.base import View
 
@@ -40,6 +41,9 @@ class BlindDetector:
 
     def _frozen(self, view: View) -> datetime | None:
         workspace = view.workspace
+        uncounted = all(one.latest.spent is None or one.latest.key_id == ALL_KEYS for one in view.histories)
+        if view.histories and uncounted and workspace.balance is None:
+            return None  # without a counter there is nothing to stand still
         if workspace.moved_at is None or workspace.first_at is None:
             return None
         if view.now - workspace.first_at < timedelta(days=14):

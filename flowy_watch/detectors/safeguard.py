@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.history import History
-from flowy_watch.core.usage import KeyStatus, Microcredits, Snapshot
+from flowy_watch.core.provenance import Figure
+from flowy_watch.core.usage import ALL_KEYS, KeyStatus, Microcredits, Snapshot
 from flowy_watch.core.words import credit_words
 from flowy_watch.detectors.base import View, about_key
 
@@ -15,6 +16,8 @@ from flowy_watch.detectors.base import View, about_key
 class SafeguardConfig:
     new_keys: bool = True
     """Tell of keys that appear in a workspace that was already watched."""
+    revoked: bool = False
+    """Tell of keys that Flowy refuses from one poll to the next: somebody revoked them, or they expired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,8 @@ class SafeguardDetector:
         for history in view.histories:
             before, latest = history.previous, history.latest
             if before is None:
-                if self.config.new_keys and latest.key_id in view.new_keys:
-                    yield _told(history, view, _new(latest))
+                if self.config.new_keys and latest.key_id in view.new_keys and latest.key_id != ALL_KEYS:
+                    yield _told(history, view, _new(latest, view))
             elif (
                 before.daily_cap != latest.daily_cap
                 or before.rate_limit != latest.rate_limit
@@ -50,9 +53,19 @@ class SafeguardDetector:
             ):
                 for change in _changes(before, latest):
                     yield _told(history, view, change)
+                if self.config.revoked and before.status is KeyStatus.ACTIVE and latest.status is not before.status:
+                    yield _told(history, view, _refused(latest))
 
 
-def _new(latest: Snapshot) -> _Changed:
+def _refused(latest: Snapshot) -> _Changed:
+    title = "is refused by Flowy: it was revoked, or it expired"
+    return _Changed("refused", Severity.INFO, title, "active", latest.status.value)
+
+
+def _new(latest: Snapshot, view: View) -> _Changed:
+    provenance = view.provenance.get(latest.key_id)
+    if provenance and Figure.CAP not in provenance.figures:
+        return _Changed("new_key", Severity.INFO, "is a new key", "no such key", "a key whose cap is not known")
     if latest.daily_cap is None:
         return _Changed("new_key", Severity.WARNING, "is a new key without a daily cap", "no such key", "no cap")
     return _Changed(

@@ -6,7 +6,7 @@ from datetime import timedelta
 from statistics import median
 
 from flowy_watch.core.digest import AlertFigures, Digest, KeyFigures, Outcome, movers
-from flowy_watch.core.usage import Microcredits
+from flowy_watch.core.usage import ALL_KEYS, Microcredits
 from flowy_watch.core.words import span_words
 from flowy_watch.render.digest_figures import count, credits_about, key_name, key_tail, owner_name
 from flowy_watch.render.phrase import Line, bold, code, line, shorten, visible
@@ -40,7 +40,7 @@ def _movers(digest: Digest) -> Iterator[Line]:
 
 
 def _caps(digest: Digest) -> Iterator[Line]:
-    keys = [key for key in digest.keys if key.active]
+    keys = [key for key in digest.keys if key.active and key.key_id != ALL_KEYS]
     full = sorted((key for key in keys if key.at_cap), key=lambda key: -key.at_cap)
     near = sorted((key for key in keys if key.near_cap and not key.at_cap), key=lambda key: -key.near_cap)
     days = [f"{key_name(key)} {count(key.at_cap, 'day')}" for key in full]

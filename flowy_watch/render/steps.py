@@ -6,7 +6,7 @@ from flowy_watch.core.alert import Alert
 from flowy_watch.core.finding import Finding
 from flowy_watch.core.press import Until, Verb
 from flowy_watch.core.silence import EXPECTABLE
-from flowy_watch.core.usage import CREDIT, next_reset
+from flowy_watch.core.usage import ALL_KEYS, CREDIT, next_reset
 from flowy_watch.core.words import credit_words
 from flowy_watch.render.notice import Part, Reader, Role, name_of, tail_of
 from flowy_watch.render.phrase import Line, When, argument, bold, code, line
@@ -28,6 +28,8 @@ def steps(alert: Alert, reader: Reader, when: When) -> tuple[Part, ...]:
         return special(alert, reader)
     if finding.kind == "safeguard":
         return _safeguard(alert, reader)
+    if finding.key_id == ALL_KEYS:
+        return _unattributed(alert, reader)
     if not name_of(finding):
         return (_decision(alert, "Expected?"),)
     if _revoked_before(alert):
@@ -55,7 +57,7 @@ def verbs_for(alert: Alert) -> tuple[Verb, ...]:
     """What can be pressed. What nobody can know better than the figures is not to be expected."""
     finding = alert.finding
     expectable = finding.kind in EXPECTABLE and finding.key_id and not _revoked_before(alert)
-    stoppable = finding.key_id and finding.kind != "safeguard"
+    stoppable = finding.key_id and finding.key_id != ALL_KEYS and finding.kind != "safeguard"
     return (
         Verb.ACKNOWLEDGE,
         Verb.SILENCE,
@@ -146,6 +148,9 @@ def _after(alert: Alert, then: Line) -> Part:
 def _safeguard(alert: Alert, reader: Reader) -> tuple[Part, ...]:
     finding = alert.finding
     what = finding.facts.get("what", "")
+    if what == "refused":
+        still = line("Everything that uses this key stands still: its requests are refused (401).")
+        return (_decision(alert, "Planned? All is well."), Part(Role.MORE, bullets=(still, _REPLACE)))
     if what in _PUT_BACK:
         lines = (line(bold(_PUT_BACK[what]), ", by an owner or editor:"), _path(finding, "Revoke"))
     else:

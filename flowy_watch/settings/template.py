@@ -35,6 +35,7 @@ deadline = "60s"                     # a whole poll with its retries
 # keys = { path = "/keys", items = "data" }
 # workspace = { path = "/workspace", balance = "data.creditBalance" }
 # fields = { id = "id", spent_today = "spentToday", last_used_at = "lastUsedAt", daily_cap = "dailySpendCap" }
+# Other kinds: meter (what our proxy counted) and probe (each key asks Flowy itself); docs/ways-in.md compares them.
 
 # What a file calls our columns, for `flowy-watch import` and `backtest`; --map does the same for one file.
 # [import.columns]
@@ -79,6 +80,7 @@ least_credits = 500.0                # less than this in 24 hours is never told
 
 [detectors.safeguard]
 new_keys = true                      # tell of keys that appear
+revoked = false                      # tell of keys that Flowy refuses from one poll to the next
 
 [detectors.blind]
 after_polls = 3                      # failed polls in a row before it is told

@@ -3,5 +3,6 @@
 from flowy_watch.sources.api import ApiSource
 from flowy_watch.sources.base import Kind
 from flowy_watch.sources.meter import MeterSource
+from flowy_watch.sources.probe import ProbeSource
 
-SOURCES: dict[str, Kind] = {"api": ApiSource, "meter": MeterSource}
+SOURCES: dict[str, Kind] = {"api": ApiSource, "meter": MeterSource, "probe": ProbeSource}

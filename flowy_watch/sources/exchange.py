@@ -2,20 +2,20 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
+from pydantic import SecretStr
 
 from flowy_watch import __version__
 from flowy_watch.core.redact import HIDDEN
 from flowy_watch.core.usage import clean_name
 from flowy_watch.errors import SourceError
 from flowy_watch.sources.body import ENCODINGS, receive
-from flowy_watch.sources.contract import ApiOptions
 from flowy_watch.sources.worker import Worker
 
 _ERROR_BODY = 4096
@@ -39,6 +39,8 @@ class Call:
     path: str
     option: str
     query: Mapping[str, str]
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Beside those of every call, or in their place."""
 
     def __str__(self) -> str:
         return f"GET {clean_name(self.path)}"
@@ -58,16 +60,17 @@ class Exchange:
     each time) is not wanted here, and costs a poll of twenty pages a third more for its requests.
     """
 
-    def __init__(self, options: ApiOptions) -> None:
+    def __init__(
+        self, base_url: str, max_body: int, headers: Mapping[str, SecretStr], more_secrets: Iterable[SecretStr] = ()
+    ) -> None:
         # At INFO httpx writes whole URLs, and a query may hold a secret; at DEBUG httpcore writes headers.
         for name in ("httpx", "httpcore"):
             if logging.getLogger(name).level == logging.NOTSET:
                 logging.getLogger(name).setLevel(logging.WARNING)
-        self._options = options
-        secrets = [options.token, *options.headers.values(), *options.keys.query.values()]
-        told = [secret.get_secret_value() for secret in secrets]
+        self._base_url, self._max_body = base_url, max_body
+        told = [secret.get_secret_value() for secret in (*headers.values(), *more_secrets)]
         self._secrets = sorted((text for text in told if len(text) >= _SHORTEST_SECRET), key=len, reverse=True)
-        self._headers = _headers(options)
+        self._headers = _headers(headers)
         self._transport = self._open()
         self._worker = Worker("source-requests")
 
@@ -119,13 +122,17 @@ class Exchange:
     def _exchange(
         self, transport: httpx.HTTPTransport, call: Call, allowed: float, abandoned: Callable[[], bool]
     ) -> Received:
-        url = httpx.URL(self._options.base_url + call.path, params=call.query or None)
+        url = httpx.URL(self._base_url + call.path, params=call.query or None)
         limits = httpx.Timeout(allowed).as_dict()
-        request = httpx.Request("GET", url, headers=self._headers, extensions={"timeout": limits})
+        headers = self._headers
+        if call.headers:
+            headers = headers.copy()
+            headers.update(call.headers)
+        request = httpx.Request("GET", url, headers=headers, extensions={"timeout": limits})
         response = transport.handle_request(request)
         try:
             if response.is_success:
-                body = receive(response, self._options.max_body, abandoned=abandoned)
+                body = receive(response, self._max_body, abandoned=abandoned)
             else:
                 try:
                     body = receive(response, _ERROR_BODY, beyond="cut", abandoned=abandoned)
@@ -143,15 +150,14 @@ class Exchange:
         return text if len(text) <= _LONGEST_SAID else text[: _LONGEST_SAID - 1] + "…"
 
     def _open(self) -> httpx.HTTPTransport:
-        return httpx.HTTPTransport(proxy=_proxy(self._options.base_url))
+        return httpx.HTTPTransport(proxy=_proxy(self._base_url))
 
 
-def _headers(options: ApiOptions) -> httpx.Headers:
-    headers = httpx.Headers({"Authorization": f"Bearer {options.token.get_secret_value()}"})
-    headers["Accept"] = "application/json"
+def _headers(more: Mapping[str, SecretStr]) -> httpx.Headers:
+    headers = httpx.Headers({"Accept": "application/json"})
     headers["Connection"] = "keep-alive"
     headers["User-Agent"] = f"flowy-watch/{__version__}"
-    for name, value in options.headers.items():
+    for name, value in more.items():
         headers[name] = value.get_secret_value()
     headers["Accept-Encoding"] = ENCODINGS  # last: bodies are unpacked by us, and only this way
     return headers

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import httpx
+from pydantic import SecretStr
 
 from flowy_watch.errors import CredentialRefused, SourceError
 from flowy_watch.sources.body import parse
@@ -55,7 +56,10 @@ class Transport:
         self._closed = threading.Event()
         self._wait: Wait = wait or (lambda pause: self._closed.wait(pause.total_seconds()))
         self._resume_at: float | None = None
-        self._exchange = Exchange(options)
+        own = any(name.lower() == "authorization" for name in options.headers)
+        credential = {} if own else {"Authorization": SecretStr(f"Bearer {options.token.get_secret_value()}")}
+        more_secrets = (options.token, *options.keys.query.values())
+        self._exchange = Exchange(options.base_url, options.max_body, credential | options.headers, more_secrets)
 
     def deadline(self) -> Deadline:
         return Deadline(self._monotonic() + self._options.deadline.total_seconds(), self._monotonic)

@@ -10,7 +10,7 @@ from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.workspace import Health, WorkspaceHistory
 from flowy_watch.detectors import View
 from flowy_watch.detectors.blind import BlindConfig, BlindDetector
-from tests.builders import DAY, HOUR, MINUTE, NOON, replay, view
+from tests.builders import DAY, HOUR, MINUTE, NOON, history, replay, snapshot, view
 
 BLIND = BlindDetector(BlindConfig())
 
@@ -98,3 +98,11 @@ def test_a_failed_poll_is_not_called_frozen() -> None:
     frozen = still(100)
 
     assert list(BLIND.examine(view(workspace=frozen.workspace, health=Health(good=False, failures=1)))) == []
+
+
+def test_keys_of_which_no_counter_is_told_cannot_stand_still() -> None:
+    still = WorkspaceHistory(first_at=NOON - 40 * DAY, moved_at=NOON - 30 * DAY)
+    seen = view(history(snapshot()._replace(spent=None)), workspace=still)
+    assert list(BlindDetector(BlindConfig()).examine(seen)) == []
+    counted = view(history(snapshot()), workspace=still)
+    assert [one.facts["what"] for one in BlindDetector(BlindConfig()).examine(counted)] == ["frozen"]

@@ -6,7 +6,8 @@ import pytest
 
 from flowy_watch.core.alert import Change
 from flowy_watch.core.finding import Finding, Severity
-from flowy_watch.core.usage import KeyStatus
+from flowy_watch.core.provenance import Figure, From, Provenance
+from flowy_watch.core.usage import ALL_KEYS, KeyStatus
 from flowy_watch.detectors.safeguard import SafeguardConfig, SafeguardDetector
 from tests.builders import MINUTE, NOON, history, replay, snapshot, view
 
@@ -107,6 +108,27 @@ def test_a_new_key_is_told_and_a_missing_cap_makes_it_a_warning(
     (one,) = SAFEGUARD.examine(view(history(snapshot(cap=cap)), new_keys=frozenset({"key_1"})))
 
     assert (one.severity, one.title) == (severity, title)
+
+
+def test_of_a_new_key_whose_cap_nobody_knows_no_missing_cap_is_told() -> None:
+    by_probe = {"key_1": Provenance({Figure.STATUS: From("probe")})}
+    keys = history(snapshot()._replace(spent=None))
+    (one,) = SAFEGUARD.examine(view(keys, new_keys=frozenset({"key_1"}), provenance=by_probe))
+    assert (one.severity, one.title) == (Severity.INFO, "render is a new key")
+    assert one.evidence[0] == "Before: no such key. Now: a key whose cap is not known."
+
+
+def test_all_keys_together_are_no_new_key() -> None:
+    together = history(snapshot(key_id=ALL_KEYS))
+    assert list(SAFEGUARD.examine(view(together, new_keys=frozenset({ALL_KEYS})))) == []
+
+
+@pytest.mark.parametrize("status", [KeyStatus.REVOKED, KeyStatus.EXPIRED])
+def test_a_key_that_is_refused_is_told_where_that_is_wanted(status: KeyStatus) -> None:
+    keys = view(history(snapshot(), snapshot(at=LATER, status=status)))
+    (one,) = SafeguardDetector(SafeguardConfig(revoked=True)).examine(keys)
+    assert one.title == "render is refused by Flowy: it was revoked, or it expired"
+    assert list(SAFEGUARD.examine(keys)) == []
 
 
 def test_new_keys_need_not_be_told() -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
-from flowy_watch.ledger import Batch, Counts, Ledger, bucket_of
+from flowy_watch.ledger import Batch, Counts, Ledger, bucket_of, fingerprint_of
 from flowy_watch.ledger.batch import KeySeen
 from flowy_watch.sources.api import ApiSource
 from flowy_watch.sources.base import Source
 from flowy_watch.sources.meter import MeterSource
+from flowy_watch.sources.probe import ProbeSource
 
 from .conftest import TOKEN
 from .server import NOON, FakeTime, Reply, Server, key, listed, workspace
@@ -23,6 +24,10 @@ class Rig(Protocol):
     secret: str
     source: Source
 
+    def id_of(self, number: int) -> str:
+        """What the source calls the key of this number; `key_1` where it is free to."""
+        return f"key_{number}"
+
     def list_keys(self, count: int) -> None:
         """From now on the source's world lists this many good keys, `key_1` and so on."""
 
@@ -33,7 +38,7 @@ class Rig(Protocol):
         """Whatever the source reads from is gone."""
 
 
-class ApiRig:
+class ApiRig(Rig):
     secret = TOKEN
 
     def __init__(self, server: Server, time: FakeTime) -> None:
@@ -65,7 +70,7 @@ def api_rig() -> Iterator[Rig]:
         server.close()
 
 
-class MeterRig:
+class MeterRig(Rig):
     secret = TOKEN
 
     def __init__(self, folder: Path) -> None:
@@ -102,4 +107,61 @@ def meter_rig() -> Iterator[Rig]:
             rig.source.close()
 
 
-RIGS: dict[str, Callable[[], AbstractContextManager[Rig]]] = {"api": api_rig, "meter": meter_rig}
+class ProbeRig(Rig):
+    secret = TOKEN
+
+    def __init__(self, server: Server, time: FakeTime, folder: Path) -> None:
+        self._server, self._time, self._folder, self._worlds = server, time, folder, 0
+        self.list_keys(1)
+
+    def id_of(self, number: int) -> str:
+        return fingerprint_of(self._token(number))
+
+    def _token(self, number: int) -> str:
+        return TOKEN if number == 1 else f"{TOKEN}{number}"
+
+    def list_keys(self, count: int) -> None:
+        self._begin(count, spoilt=0)
+
+    def spoil_one(self) -> None:
+        self._begin(2, spoilt=2)
+
+    def break_down(self) -> None:
+        self._time.move(timedelta(minutes=1))
+        self._server.scripts["/apps"] = Reply({"error": f"{TOKEN} broke"}, 500)
+
+    def _begin(self, count: int, spoilt: int) -> None:
+        if self._worlds:
+            self.source.close()
+        self._worlds += 1
+        bad = f"Bearer {self._token(spoilt)}"
+        self._server.scripts["/apps"] = lambda request: (
+            Reply({"error": "no"}, 500) if request.headers["authorization"] == bad else APPS
+        )
+        keys = {f"prod-{n}": {"token": self._token(n)} for n in range(1, count + 1)}
+        memory = self._folder / f"{self._worlds}.json"
+        self.options: dict[str, Any] = {"base_url": self._server.url, "keys": keys, "memory": memory}
+        config = ProbeSource.Config(**self.options)
+        self.source: Source = ProbeSource(config, self._time, monotonic=self._time.monotonic)
+
+
+APPS = Reply(
+    {"data": [{"id": "app_1", "slug": "photo", "runCount": 5}]},
+    headers={"X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "59", "X-RateLimit-Reset": "1773144060"},
+)
+
+
+@contextmanager
+def probe_rig() -> Iterator[Rig]:
+    time = FakeTime()
+    server = Server(time)
+    with TemporaryDirectory() as folder:
+        rig = ProbeRig(server, time, Path(folder))
+        try:
+            yield rig
+        finally:
+            rig.source.close()
+            server.close()
+
+
+RIGS: dict[str, Callable[[], AbstractContextManager[Rig]]] = {"api": api_rig, "meter": meter_rig, "probe": probe_rig}
