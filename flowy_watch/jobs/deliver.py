@@ -1,6 +1,7 @@
 """Delivery: a loop per channel that reads only the outbox."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import timedelta
 from threading import Event, Thread
 from time import monotonic
@@ -14,7 +15,8 @@ from flowy_watch.errors import StoreError
 from flowy_watch.jobs.send import Delivery, Renders
 from flowy_watch.store import Store
 
-_LOOK_EVERY = 0.5  # seconds; another process may have put something into the outbox
+_GLANCE_EVERY = 0.1  # seconds; another process may have put something into the outbox
+_LOOK_EVERY = 1.0  # seconds; nothing rings when a time comes, and the clock may have been set
 
 log = structlog.get_logger()
 
@@ -32,6 +34,7 @@ class Postman:
         quiet_hours: Mapping[str, Hours] | None = None,
     ) -> None:
         quiet = quiet_hours or {}
+        self._store = store
         self._stopping = Event()
         self._deliveries = {
             name: Delivery(
@@ -46,6 +49,7 @@ class Postman:
         self._threads = [
             Thread(target=self._work, args=(name,), name=f"deliver-{name}", daemon=True) for name in self._deliveries
         ]
+        self._threads.append(Thread(target=self._listen, name="deliver", daemon=True))
         for thread in self._threads:
             thread.start()
 
@@ -70,6 +74,16 @@ class Postman:
         until = monotonic() + within.total_seconds()
         for thread in threads:
             thread.join(max(until - monotonic(), 0))
+
+    def _listen(self) -> None:
+        """Ring whenever anybody committed something."""
+        with closing(self._store.commits()) as commits:
+            while not self._stopping.wait(_GLANCE_EVERY):
+                try:
+                    if commits.moved():
+                        self.ring()
+                except StoreError:  # each channel's own look says what is wrong
+                    self._stopping.wait(_LOOK_EVERY)
 
     def _work(self, name: str) -> None:
         while not self._stopping.is_set():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from flowy_watch.store.alerts import Alerts
+from flowy_watch.store.commits import Commits
 from flowy_watch.store.digests import Digests, Planned
 from flowy_watch.store.engine import Database
 from flowy_watch.store.knowledge import Knowledge
@@ -54,6 +55,10 @@ class Store:
         with sending(self.database, channel) as mine:
             yield mine
 
+    def commits(self) -> Commits:
+        """To see that somebody committed; close it."""
+        return Commits(self.database)
+
     def migrate(self) -> None:
         self.database.migrate()
 
@@ -76,6 +81,7 @@ def _work(connection: Connection) -> Work:
 __all__ = [
     "Alerts",
     "Claimed",
+    "Commits",
     "Digests",
     "Guest",
     "Knowledge",
