@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flowy_watch.core.alert import Alert, Status
 from flowy_watch.core.finding import Severity
+from flowy_watch.core.notification import Manner
 from flowy_watch.core.provenance import Figure, Provenance
 from flowy_watch.core.silence import Silence
 from flowy_watch.core.stop import Stop
@@ -277,6 +278,8 @@ def _notice(row: Any) -> str:
     about = f"notice of {row.change}"
     if held := row.payload.get("held_why"):
         about += f" held back ({held}),"
+    if row.payload.get("target") and row.status != SENT:
+        about += ", a line in the thread," if row.payload["manner"] == Manner.THREAD else ", for the earlier message,"
     if row.status == WITHHELD:
         where = f" from {row.channel}" if row.channel else ""
         return f"{about} withheld{where}: {row.reason}"

@@ -1,6 +1,6 @@
 """What the next message of a channel carries."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -54,16 +54,13 @@ def claim(
 
 def _compose(work: Work, channel: Channel, deals: Deals, quiet: Hours | None, now: datetime) -> None:
     waiting = [_as_channel_can(notice, channel) for notice in work.outbox.loose(channel.name, at=now)]
-    held = {notice.outbox_id: late for notice in waiting if (late := _too_late(notice, quiet, now))}
-    free = {notice.notification.alert.id for notice in waiting if notice.outbox_id not in held and _is_news(notice)}
-    held = {outbox_id: late for outbox_id, late in held.items() if late.alert.id not in free}
-    work.outbox.hold(held)
-    waiting = [notice for notice in waiting if notice.outbox_id not in held]
-    if not waiting:
-        return
-    work.outbox.overtake(overtaken(waiting))
     waiting = [_once(work, notice) for notice in waiting]
     present = _present(work, [notice.notification for notice in waiting])
+    if quiet and quiet.cover(now):
+        held = _too_late(waiting, present, quiet, now)
+        work.outbox.hold(held)
+        waiting = [notice for notice in waiting if notice.outbox_id not in held]
+    work.outbox.overtake(overtaken(waiting))
     nowhere = {notice.outbox_id: f"{channel.name} has no message of its own to change" for notice in footless(waiting)}
     nowhere |= {
         notice.outbox_id: f"it is back, and {channel.name} was not told of it" for notice in moot(waiting, present)
@@ -81,12 +78,19 @@ def _compose(work: Work, channel: Channel, deals: Deals, quiet: Hours | None, no
     work.outbox.compose(Page(bundle.form, tuple(members[n] for n in page.places), page.headline) for page in pages)
 
 
-def _too_late(notice: Waiting, quiet: Hours | None, now: datetime) -> Notification | None:
-    """Held back, where its channel had no chance to tell it before quiet hours began."""
-    if notice.in_place or not notice.notification.alert.id:
-        return None
-    held = hushed(notice.notification, quiet, now)
-    return None if held is notice.notification else held
+def _too_late(
+    waiting: Sequence[Waiting], present: Mapping[int, Alert], quiet: Hours, now: datetime
+) -> dict[str, Notification]:
+    """What the channel had no chance to tell before quiet hours began, held back; not where worse of it is told."""
+    held, free = {}, set()
+    for notice in waiting:
+        notification = notice.notification
+        late = hushed(at_present(notification, present), quiet, now)
+        if late.held_until and not notice.in_place and notification.alert.id:
+            held[notice.outbox_id] = replace(notification, held_until=late.held_until, held_why=late.held_why)
+        elif notification.change.is_news:
+            free.add(notification.alert.id)
+    return {outbox_id: late for outbox_id, late in held.items() if late.alert.id not in free}
 
 
 def _once(work: Work, notice: Waiting) -> Waiting:
@@ -99,10 +103,6 @@ def _once(work: Work, notice: Waiting) -> Waiting:
     kept = [(title, number) for title, number in pairs if number not in told]
     also, also_ids = tuple(title for title, _ in kept), tuple(number for _, number in kept)
     return replace(notice, notification=replace(notification, also=also, also_ids=also_ids))
-
-
-def _is_news(notice: Waiting) -> bool:
-    return notice.notification.change.is_news
 
 
 def _as_channel_can(notice: Waiting, channel: Channel) -> Waiting:

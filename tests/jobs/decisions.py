@@ -454,7 +454,7 @@ class Life:
             for alert in work.alerts.all():
                 rows = [row for row in work.outbox.story(alert.id) if row.channel == "ops"]
                 stands = [row.remote_id for row in rows if row.remote_id]
-                if not stands or any(row.status == "dead" for row in rows):
+                if not stands or alert.held_by or any(row.status == "dead" for row in rows):
                     continue
                 (shown,) = ops.stands[stands[-1]].words["told"]
                 assert shown["status"] == alert.status, f"alert {alert.id} is {alert.status}, shown as {shown}"
