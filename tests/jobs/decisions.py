@@ -379,7 +379,7 @@ class Life:
         with self.store.read() as work:
             lines = story_lines(work, alert)
             happened, notices = work.alerts.story(alert.id), work.outbox.story(alert.id)
-            acts = work.alerts.silence_acts(alert)
+            acts = work.alerts.acts_about(alert)
         assert len(lines) == len(happened) + len(notices) + len(acts)
         twice = [line for line, times in Counter((line["at"], line["line"]) for line in lines).items() if times > 1]
         assert not twice, f"alert {alert.id}: {twice[0]}"
