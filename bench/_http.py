@@ -11,16 +11,28 @@ import httptools
 
 RUN_PATH = "/api/v1/apps/app_1/runs"
 SECRET = "flw_sk_0123456789abcdef0123456789"
-_BODY = b'{"inputs": {"node_1": "a red fox in the snow"}}'
-_REQUEST = (
-    f"POST {RUN_PATH} HTTP/1.1\r\nHost: flowy\r\nUser-Agent: python-httpx/0.28\r\nAccept: */*\r\n"
-    f"Accept-Encoding: gzip, deflate\r\nAuthorization: Bearer {SECRET}\r\nContent-Type: application/json\r\n"
-    f"Content-Length: {len(_BODY)}\r\n\r\n"
-).encode() + _BODY
+CHAT_PATH = "/v1/chat/completions"
+_BODIES = {
+    RUN_PATH: '{"inputs": {"node_1": "a red fox in the snow"}}',
+    CHAT_PATH: '{"model": "m", "messages": [{"role": "user", "content": "a red fox in the snow"}]}',
+}
+_CHAT = (
+    b'{"id":"c","object":"chat.completion","created":1790000000,"model":"m","choices":[{"index":0,"message":'
+    b'{"role":"assistant","content":"yes"},"finish_reason":"stop"}],'
+    b'"usage":{"prompt_tokens":5,"completion_tokens":1,"total_tokens":6}}'
+)
+
+
+def request_of(path: str) -> bytes:
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: flowy\r\nUser-Agent: python-httpx/0.28\r\nAccept: */*\r\n"
+        f"Accept-Encoding: gzip, deflate\r\nAuthorization: Bearer {SECRET}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(_BODIES[path])}\r\n\r\n{_BODIES[path]}"
+    ).encode()
 
 
 class Flowy(asyncio.Protocol):
-    """Accepts every run at once."""
+    """Accepts every run at once, and completes every chat."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport, self._parser, self._n = (
@@ -32,11 +44,15 @@ class Flowy(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
+    def on_url(self, url: bytes) -> None:
+        self._chat = url == CHAT_PATH.encode()
+
     def on_message_complete(self) -> None:
         self._n += 1
-        body = b'{"data":{"runId":"run_%d_%d","status":"queued"}}' % (id(self), self._n)
+        body = _CHAT if self._chat else b'{"data":{"runId":"run_%d_%d","status":"queued"}}' % (id(self), self._n)
         self._transport.write(
-            b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nX-RateLimit-Limit: 60\r\n"
+            (b"HTTP/1.1 200 OK" if self._chat else b"HTTP/1.1 202 Accepted")
+            + b"\r\nContent-Type: application/json\r\nX-RateLimit-Limit: 60\r\n"
             b"X-RateLimit-Remaining: 59\r\nX-RateLimit-Reset: 1790000000\r\nContent-Length: %d\r\n\r\n%b"
             % (len(body), body)
         )
@@ -101,8 +117,8 @@ class _Back(asyncio.Protocol):
 class Client(asyncio.Protocol):
     """Asks again as soon as it has an answer, until the load's end."""
 
-    def __init__(self, load: "Load") -> None:
-        self._load = load
+    def __init__(self, load: "Load", request: bytes) -> None:
+        self._load, self._request = load, request
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport, self._parser = cast(asyncio.Transport, transport), httptools.HttpResponseParser(self)
@@ -110,7 +126,7 @@ class Client(asyncio.Protocol):
 
     def _ask(self) -> None:
         self._at = perf_counter()
-        self._transport.write(_REQUEST)
+        self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
@@ -140,10 +156,11 @@ class Load:
         if not self._alive:
             self._done.set()
 
-    async def run(self, port: int) -> dict[str, float]:
+    async def run(self, port: int, path: str) -> dict[str, float]:
+        request = request_of(path)
         began = perf_counter()
         for _ in range(self._alive):
-            await asyncio.get_running_loop().create_connection(lambda: Client(self), "127.0.0.1", port)
+            await asyncio.get_running_loop().create_connection(lambda: Client(self, request), "127.0.0.1", port)
         await self._done.wait()
         took = sorted(self.took)
         return {
@@ -160,8 +177,8 @@ async def _serve(factory: type[asyncio.Protocol], port: int, *arguments: int) ->
     await server.serve_forever()
 
 
-async def _load(port: int, connections: int, seconds: float) -> None:
-    print(json.dumps(await Load(seconds, connections).run(port)))
+async def _load(port: int, connections: int, seconds: float, path: str) -> None:
+    print(json.dumps(await Load(seconds, connections).run(port, path)))
 
 
 if __name__ == "__main__":
@@ -173,4 +190,4 @@ if __name__ == "__main__":
     elif role == "streams":
         asyncio.run(streams(int(port), int(more[0])))
     else:
-        asyncio.run(_load(int(port), int(more[0]), float(more[1])))
+        asyncio.run(_load(int(port), int(more[0]), float(more[1]), more[2]))

@@ -2,8 +2,8 @@
 
 .venv/bin/python bench/meter.py [--seconds 3] [--rounds 5] [--connections 32] [--without-litellm] [--venv FOLDER]
 
-LiteLLM comes from PyPI into a venv that is thrown away; --venv keeps it in FOLDER and finds it there again. It forwards
-the same path with its pass-through endpoint, which is less work for it than its chat completions.
+LiteLLM comes from PyPI into a venv that is thrown away; --venv keeps it in FOLDER and finds it there again. It is asked
+twice: for the same path, which it forwards as a pass-through endpoint, and for what it is made for, a chat completion.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from statistics import median
 from time import monotonic, sleep
 from typing import Any
 
-from _http import RUN_PATH
+from _http import CHAT_PATH, RUN_PATH
 from _report import table
 
 from flowy_watch.ledger import Ledger
@@ -83,7 +83,9 @@ def litellm_command(command: Path, folder: Path, port: int, upstream: int) -> li
     config = folder / "litellm.yaml"
     target = f"http://127.0.0.1:{upstream}{RUN_PATH}"
     endpoint = {"path": RUN_PATH, "target": target, "forward_headers": True, "auth": False}
-    config.write_text(json.dumps({"model_list": [], "general_settings": {"pass_through_endpoints": [endpoint]}}))
+    there = {"model": "openai/m", "api_base": f"http://127.0.0.1:{upstream}/v1", "api_key": "none"}
+    models = [{"model_name": "m", "litellm_params": there}]
+    config.write_text(json.dumps({"model_list": models, "general_settings": {"pass_through_endpoints": [endpoint]}}))
     return [str(command), "--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
 
 
@@ -100,18 +102,18 @@ def resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 + sum(resident_mb(int(child)) for child in children)
 
 
-def load(port: int, connections: int, seconds: float) -> dict[str, Any]:
-    command = [sys.executable, str(HTTP), "load", str(port), str(connections), str(seconds)]
+def load(port: int, connections: int, seconds: float, path: str) -> dict[str, Any]:
+    command = [sys.executable, str(HTTP), "load", str(port), str(connections), str(seconds), path]
     found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     if found["bad"]:
         raise SystemExit(f"{found['bad']} of {found['requests']} requests were not accepted")
     return found
 
 
-def measure(port: int, pid: int, connections: int, seconds: float) -> dict[str, float]:
-    alone = load(port, 1, seconds)
+def measure(port: int, pid: int, path: str, connections: int, seconds: float) -> dict[str, float]:
+    alone = load(port, 1, seconds, path)
     before = cpu_seconds(pid)
-    many = load(port, connections, seconds)
+    many = load(port, connections, seconds, path)
     spent = cpu_seconds(pid) - before
     return {
         "alone_p50": alone["p50_ms"],
@@ -149,14 +151,16 @@ def main() -> None:
         proxies["flowy-watch meter"] = meter, start(command, meter, **named)
         if litellm:
             command = litellm_command(litellm, folder, other, upstream)
-            proxies["LiteLLM"] = other, start(command, other, 180, **OPEN)
-        for port, _ in proxies.values():
-            load(port, options.connections, 0.5)
+            proxies["LiteLLM, pass-through"] = other, start(command, other, 180, **OPEN)
+            proxies["LiteLLM, chat"] = proxies["LiteLLM, pass-through"]
+        paths = {name: CHAT_PATH if "chat" in name else RUN_PATH for name in proxies}
+        for name, (port, _) in proxies.items():
+            load(port, options.connections, 0.5, paths[name])
         found: dict[str, list[dict[str, float]]] = {name: [] for name in proxies}
         for number in range(options.rounds):
             for name, (port, pid) in proxies.items():
                 print(f"\rround {number + 1} of {options.rounds}: {name:<22}", end="", file=sys.stderr)
-                found[name].append(measure(port, pid, options.connections, options.seconds))
+                found[name].append(measure(port, pid, paths[name], options.connections, options.seconds))
         print("\r" + " " * 50 + "\r", end="", file=sys.stderr)
         sizes = {name: resident_mb(pid) for name, (_, pid) in proxies.items()}
         sleep(1.5)
