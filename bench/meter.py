@@ -15,15 +15,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
-from time import monotonic, sleep
+from time import monotonic, perf_counter, sleep
 from typing import Any
 
 from _http import CHAT_PATH, RUN_PATH
 from _report import table
 
-from flowy_watch.ledger import Ledger
+from flowy_watch.clock import SystemClock
+from flowy_watch.ledger import Ledger, fingerprint_of
 
 HTTP = Path(__file__).with_name("_http.py")
 # LiteLLM without keys of its own, which is less work for it, and without fetching its list of prices.
@@ -126,6 +128,32 @@ def measure(port: int, pid: int, path: str, connections: int, seconds: float) ->
     }
 
 
+def stops(ledger: Ledger, port: int, times: int = 40) -> list[float]:
+    """Milliseconds from the commit of a block to the first 401, asked for without a pause on a kept connection."""
+    connection = HTTPConnection("127.0.0.1", port)
+    secret = "flw_sk_to_be_blocked_0123456789"
+    fingerprint = fingerprint_of(secret)
+
+    def status() -> int:
+        connection.request("POST", RUN_PATH, b"{}", {"Authorization": f"Bearer {secret}"})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+
+    took = []
+    for _ in range(times):
+        while status() != 202:
+            pass
+        ledger.block(fingerprint, by="bench", why="", now=SystemClock().now())
+        committed = perf_counter()
+        while status() != 401:
+            pass
+        took.append((perf_counter() - committed) * 1e3)
+        ledger.unblock(fingerprint)
+    connection.close()
+    return sorted(took)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=3.0)
@@ -164,16 +192,19 @@ def main() -> None:
         print("\r" + " " * 50 + "\r", end="", file=sys.stderr)
         sizes = {name: resident_mb(pid) for name, (_, pid) in proxies.items()}
         sleep(1.5)
-        [key] = Ledger(folder / "meter.db").keys(_today())
+        ledger = Ledger(folder / "meter.db")
+        [key] = ledger.keys(SystemClock().now().date())
+        idle = stops(ledger, meter)
+        command = [sys.executable, str(HTTP), "load", str(meter), str(options.connections), "10", RUN_PATH]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as loading:
+            sleep(1)
+            loaded = stops(ledger, meter)
+            loading.terminate()
     show(found, sizes, options.connections)
+    for name, took in (("at an idle meter", idle), (f"beside {options.connections} busy connections", loaded)):
+        print(f"From a block's commit to the first 401, {name}: median {median(took):.1f} ms, most {took[-1]:.1f} ms")
     sent = int(sum(one["requests"] for one in found["flowy-watch meter"]))
     print(f"The ledger holds {key.counts.runs} runs, those of the warm-up among the {sent} measured ones.")
-
-
-def _today() -> Any:
-    from flowy_watch.clock import SystemClock
-
-    return SystemClock().now().date()
 
 
 def show(found: dict[str, list[dict[str, float]]], sizes: dict[str, float], connections: int) -> None:
