@@ -8,6 +8,9 @@ from flowy_watch.core.usage import Microcredits
 
 _What = TypeVar("_What")
 
+MOST_RUNS = 100_000
+MOST_ORIGINS = 5000
+
 BUCKET = 300  # seconds; divides a day, so that no bucket holds a midnight of UTC
 
 
@@ -102,7 +105,10 @@ class Batch:
         return bool(self.counts or self.keys or self.outcomes)
 
     def take_in(self, later: "Batch") -> None:
-        """Add what was seen after this batch, for a writer that could not write this one."""
+        """Add what was seen after this batch, for a writer that could not write this one.
+
+        Counts stay exact; of runs and origins no more than so many wait, and the later ones are forgotten.
+        """
         for bucketed, counts in later.counts.items():
             self.counts.setdefault(bucketed, Counts()).add(counts)
         for fingerprint, key in later.keys.items():
@@ -111,9 +117,12 @@ class Batch:
         for app, seen in later.apps.items():
             _merge(self.apps, app, seen)
         for origin, seen in later.origins.items():
-            _merge(self.origins, origin, seen)
-        self.runs |= later.runs
-        self.outcomes |= later.outcomes
+            if origin in self.origins or len(self.origins) < MOST_ORIGINS:
+                _merge(self.origins, origin, seen)
+        if len(self.runs) < MOST_RUNS:
+            self.runs |= later.runs
+        if len(self.outcomes) < MOST_RUNS:
+            self.outcomes |= later.outcomes
 
 
 def _merge(into: dict[_What, Seen], what: _What, seen: Seen) -> None:

@@ -85,7 +85,11 @@ class Meter:
             with closing(Ledger(self._config.ledger)) as ledger:
                 ledger.configure_prices(dict(self._config.prices))
                 today = self.clock.now().date()
-                self.guard.resume(ledger.keys(today), today)
+                keys = ledger.keys(today)
+            self.guard.resume(keys, today)
+            for key in keys:
+                if key.last_used_at:
+                    self.tally.know(key.fingerprint, key.last_four)
         except StoreError as error:
             log.warning("meter.ledger.unreadable", reason=str(error), consequence="caps begin at zero")
         self.guard.refresh()

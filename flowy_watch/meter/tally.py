@@ -6,15 +6,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from flowy_watch.ledger import NO_KEY, OTHER, Batch, Counts, Outcome, Price, bucket_of, fingerprint_of
-from flowy_watch.ledger.batch import BUCKET, KeySeen, RunEnded, RunStarted, Seen
+from flowy_watch.ledger.batch import BUCKET, MOST_ORIGINS, MOST_RUNS, KeySeen, RunEnded, RunStarted, Seen
 from flowy_watch.meter.config import EVERY_OTHER, NO_RULES, KeyRules, MeterConfig
 from flowy_watch.meter.errand import Errand
 
 _SHORTEST = 16  # of a secret; shorter ones are no keys, and could be guessed from their fingerprint
-_MOST_KEYS = 2000  # that are told apart between two starts
-_MOST_APPS = 500  # of a key
-_MOST_ORIGINS = 5000  # that wait to be written
-_MOST_RUNS = 100_000  # whose ids wait to be written
+# What anybody can make up is told apart up to here, and counted together beyond; what Flowy accepted has more room.
+_MOST_STRANGERS, _MOST_KEYS = 200, 5000
+_MOST_STRANGE_APPS, _MOST_APPS = 50, 500  # of a key
 _BEARER = re.compile(rb"\s*bearer\s+([^\s,]+)", re.IGNORECASE)
 _BUCKET = timedelta(seconds=BUCKET)
 
@@ -28,8 +27,11 @@ class Key:
     """Its fingerprint, or one for many."""
     last_four: str = ""
     rules: KeyRules = NO_RULES
+    accepted: bool = False
+    """Flowy answered it with something else than 401."""
     apps: set[str] = field(default_factory=set)
-    """Those that are counted under their own name."""
+    """Of which runs were accepted; and those of which none was."""
+    strange_apps: set[str] = field(default_factory=set)
 
 
 class Tally:
@@ -38,6 +40,7 @@ class Tally:
     def __init__(self, config: MeterConfig) -> None:
         self._rules_of = config.rules_of
         self._keys: dict[str, Key] = {}
+        self._strangers = 0
         self.nobody = Key(NO_KEY, NO_KEY)
         self.prices: Mapping[str, Price] = {}
         """By app; `*` is every other one."""
@@ -59,22 +62,42 @@ class Tally:
         if key is None:
             last_four = secret[-4:].decode("ascii", "replace")
             key = Key(fingerprint, fingerprint, last_four, self._rules_of(fingerprint, last_four))
-            if len(self._keys) < _MOST_KEYS:
+            if self._strangers < _MOST_STRANGERS:
+                self._strangers += 1
                 self._keys[fingerprint] = key
             else:
                 key.counted_as = OTHER
         return key
+
+    def know(self, fingerprint: str, last_four: str) -> None:
+        """A key that was accepted before the start."""
+        rules = self._rules_of(fingerprint, last_four)
+        self._keys[fingerprint] = Key(fingerprint, fingerprint, last_four, rules, accepted=True)
+
+    def _accepted(self, key: Key) -> None:
+        key.accepted = True
+        if key.counted_as == OTHER:
+            if len(self._keys) < _MOST_KEYS:
+                key.counted_as = key.fingerprint
+                self._keys[key.fingerprint] = key
+        elif key is not self.nobody:
+            self._strangers -= 1
 
     def price_of(self, app_id: str) -> Price | None:
         return self.prices.get(app_id) or self.prices.get(EVERY_OTHER)
 
     def answered(self, key: Key, errand: Errand, status: int, origin: tuple[str, str], now: datetime) -> None:
         """The upstream began to answer; `origin` is address and user agent."""
+        if status != 401 and not key.accepted:
+            self._accepted(key)
+        run = status == 202 and errand.app_id != ""
+        if run and errand.app_id not in key.apps and len(key.apps) < _MOST_APPS:
+            key.apps.add(errand.app_id)
+            key.strange_apps.discard(errand.app_id)
         counts = self._counts(key, errand.app_id, now)
         counts.requests += 1
-        run = status == 202 and errand.app_id != ""
         if run:
-            self._accept(counts, key, errand.app_id, now)
+            self._run(counts, key, errand.app_id, now)
         elif status == 401:
             counts.answers_401 += 1
         elif status == 402:
@@ -108,20 +131,20 @@ class Tally:
             counts.stopped_429 += 1
 
     def run_started(self, key: Key, app_id: str, run_id: str, now: datetime) -> None:
-        if len(self._batch.runs) < _MOST_RUNS:
+        if len(self._batch.runs) < MOST_RUNS:
             self._batch.runs[run_id] = RunStarted(key.counted_as, app_id, now)
 
     def run_ended(self, run_id: str, outcome: Outcome, now: datetime) -> None:
-        if len(self._batch.outcomes) < _MOST_RUNS:
+        if len(self._batch.outcomes) < MOST_RUNS:
             self._batch.outcomes[run_id] = RunEnded(outcome, now)
 
     def _counts(self, key: Key, app_id: str, now: datetime) -> Counts:
         if not self._bucket <= now < self._until:
             self._bucket = bucket_of(now)
             self._until = self._bucket + _BUCKET
-        if app_id and app_id not in key.apps:
-            if len(key.apps) < _MOST_APPS:
-                key.apps.add(app_id)
+        if app_id and app_id not in key.apps and app_id not in key.strange_apps:
+            if len(key.strange_apps) < _MOST_STRANGE_APPS:
+                key.strange_apps.add(app_id)
             else:
                 app_id = OTHER
         bucketed = (key.counted_as, self._bucket, app_id)
@@ -130,7 +153,7 @@ class Tally:
             counts = self._batch.counts[bucketed] = Counts()
         return counts
 
-    def _accept(self, counts: Counts, key: Key, app_id: str, now: datetime) -> None:
+    def _run(self, counts: Counts, key: Key, app_id: str, now: datetime) -> None:
         counts.runs += 1
         price = self.price_of(app_id)
         if price:
@@ -154,7 +177,7 @@ class Tally:
         where = (key.fingerprint, *origin)
         seen = origins.get(where)
         if seen is None:
-            if len(origins) >= _MOST_ORIGINS:
+            if len(origins) >= MOST_ORIGINS:
                 where = (key.fingerprint, OTHER, OTHER)
             seen = origins.setdefault(where, Seen(now, now))
         seen.last_at = now

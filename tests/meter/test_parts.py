@@ -13,6 +13,7 @@ from flowy_watch.meter.origin import OriginLabels
 from flowy_watch.meter.peek import MOST, Peek
 from flowy_watch.meter.run import CannotListen, listener_for
 from flowy_watch.meter.tally import Tally
+from tests.meter.rig import NOON
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,21 @@ def test_rules_are_those_of_the_fingerprint_then_of_the_last_four_then_of_every_
 
 def test_keys_without_end_are_counted_as_one_and_still_known_by_their_fingerprint():
     tally = Tally(MeterConfig(target_of("http://flowy.example"), Path("x.db")))
-    keys = [tally.key_of(b"Bearer random_secret_%09d" % number) for number in range(2100)]
-    assert len({key.fingerprint for key in keys}) == 2100
-    assert {key.counted_as for key in keys[2000:]} == {"other"}
-    assert tally.key_of(b"bearer  random_secret_000000007 junk").fingerprint == keys[7].fingerprint
+    keys = [tally.key_of(b"Bearer random_secret_%09d" % number) for number in range(210)]
+    assert len({key.fingerprint for key in keys}) == 210
+    assert {key.counted_as for key in keys[200:]} == {"other"}
+    assert tally.key_of(b"bearer  random_secret_000000007 junk") is keys[7]
+    tally.answered(keys[205], NOTHING, 401, ("", ""), NOON)
+    tally.answered(keys[206], NOTHING, 200, ("", ""), NOON)
+    assert [key.counted_as == key.fingerprint for key in keys[205:207]] == [False, True]
+    assert tally.key_of(b"Bearer random_secret_000000206") is keys[206]
+
+
+def test_apps_that_are_made_up_are_counted_as_one_and_real_ones_are_not():
+    tally = Tally(MeterConfig(target_of("http://flowy.example"), Path("x.db")))
+    key = tally.key_of(b"Bearer flw_sk_0123456789")
+    for number in range(60):
+        tally.answered(key, Errand(app_id=f"made-up-{number}"), 404, ("", ""), NOON)
+    tally.answered(key, Errand(app_id="real"), 202, ("", ""), NOON)
+    told = {app: counts.requests for (_, _, app), counts in tally.take().counts.items()}
+    assert (len(told), told["other"], told["real"]) == (52, 10, 1)
