@@ -28,8 +28,12 @@ def init(context: typer.Context, force: Annotated[bool, typer.Option("--force", 
 
 @app.command()
 def check(context: typer.Context, json: Json = False) -> None:
-    """Check configuration, database, source and channels; say for each what to do."""
+    """Check configuration, database, source and channels; say for each what to do.
+
+    Then say what the Flowy it is pointed at offers, by its public document, and which alerts the source can raise.
+    """
     from flowy_watch.app import build_app
+    from flowy_watch.cli.sight import show_sight
     from flowy_watch.core.check import Check
     from flowy_watch.show import as_json
 
@@ -42,11 +46,13 @@ def check(context: typer.Context, json: Json = False) -> None:
             lines += [(f"channel {name}", line) for line in channel.check()]
     if not settings.channels:
         lines.append(("channels", Check("configured", ok=False, detail="nobody is told: add a [channels.…] section")))
-    if json:
-        say(as_json([{"what": what, "name": c.name, "ok": c.ok, "detail": c.detail} for what, c in lines]))
-    else:
+    if not json:
         for what, c in lines:
             say(f"{'ok  ' if c.ok else 'FAIL'}  {what}: {c.name}" + (f" – {c.detail}" if c.detail else ""))
+    seen = show_sight(settings, quiet=json)
+    if json:
+        said = [{"what": what, "name": c.name, "ok": c.ok, "detail": c.detail} for what, c in lines]
+        say(as_json(said + seen))
     if not all(c.ok for _, c in lines):
         raise typer.Exit(1)
 

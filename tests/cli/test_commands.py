@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+from flowy_watch.detectors import DETECTORS
 from tests.cli.rig import Rig, spawned
 
 HEADER = "key_id,name,at,spent_today,last_used_at,daily_cap\n"
@@ -20,7 +21,7 @@ def steep_day() -> str:
 
 def test_check_says_ok_for_each_part(rig: Rig) -> None:
     said = rig.good("check").out
-    lines = said.splitlines()
+    lines = said.partition("\n\n")[0].splitlines()
     assert all(line.startswith("ok ") for line in lines), said
     for part in ("configuration", "database", "source", "channel ops", "channel mail"):
         assert any(part in line for line in lines), part
@@ -48,7 +49,20 @@ def test_check_names_a_slack_that_refuses_the_token_and_says_what_to_do(rig: Rig
 def test_check_as_json_says_what_was_checked(rig: Rig) -> None:
     entries = rig.good("check", "--json").json
     assert all(set(entry) == {"what", "name", "ok", "detail"} for entry in entries)
-    assert {entry["what"] for entry in entries} >= {"configuration", "database", "source", "channel ops"}
+    assert {entry["what"] for entry in entries} >= {"configuration", "database", "source", "channel ops", "alert"}
+    possible = {entry["name"]: entry["ok"] for entry in entries if entry["what"] == "alert"}
+    assert possible == {kind: kind not in ("new_origin", "new_app") for kind in DETECTORS}
+
+
+def test_check_says_what_this_flowy_offers_and_which_alerts_can_be_raised(rig: Rig) -> None:
+    said = rig.good("check").out
+    assert "offers cannot be told: GET /openapi.json: answered 40" in said
+    assert "  cap           yes  spend exact (api), daily caps exact (api)\n" in said
+    assert "  new_origin    no   needs addresses, apps and refusals, which no configured source knows\n" in said
+    rig.configure(more="[source.fields]\ndaily_cap = ''\n[detectors.ramp]\nenabled = false")
+    said = rig.good("check").out
+    assert "  cap           no   needs daily caps, which no configured source knows\n" in said
+    assert "  ramp          no   switched off by detectors.ramp.enabled\n" in said
 
 
 def test_check_fails_where_nobody_would_be_told(rig: Rig) -> None:
