@@ -70,14 +70,14 @@ class Guard:
         self._look_at = 0.0
         self._version: tuple[int, int] | None = None
         self._blocked: frozenset[str] = frozenset()
-        self._days: dict[str, Day] = {}
+        self.days: dict[str, Day] = {}
         self._minutes: dict[str, Minute] = {}
         self._trouble = False
 
     def resume(self, keys: Iterable[KeyUse], today: date) -> None:
         """Go on with what they spent today before the start."""
         for key in keys:
-            self._days[key.fingerprint] = Day(today, key.counts.spent, key.counts.runs)
+            self.days[key.fingerprint] = Day(today, key.counts.spent, key.counts.runs)
 
     def refresh(self) -> None:
         """Take in what another process wrote; so cheap that it is asked at every request."""
@@ -151,10 +151,10 @@ class Guard:
 
     def _day(self, key: Key, now: datetime) -> Day:
         today = now.date()
-        day = self._days.get(key.fingerprint)
+        day = self.days.get(key.fingerprint)
         if day is None or day.day != today:
             # What is pending may be accepted today.
-            day = self._days[key.fingerprint] = (
+            day = self.days[key.fingerprint] = (
                 Day(today, pending=day.pending, pending_runs=day.pending_runs) if day else Day(today)
             )
         return day

@@ -193,6 +193,10 @@ class Pool:
         else:
             upstream.abort()
 
+    @property
+    def size(self) -> int:
+        return len(self._all)
+
     def forget(self, upstream: Upstream) -> None:
         self._all.discard(upstream)
         if upstream in self._idle:
