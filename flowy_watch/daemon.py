@@ -1,6 +1,7 @@
 """Which job runs when: APScheduler and signals, nothing else."""
 
 import gc
+import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -9,6 +10,7 @@ from threading import Event
 from time import monotonic
 
 import structlog
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
@@ -23,6 +25,7 @@ _STOP_WITHIN = timedelta(seconds=4)
 _PRESSES_WITHIN = timedelta(seconds=1)  # for what was pressed just before
 _BEAT = 1.0  # seconds between looks at signals; the watchdog is fed from the same loop
 _LOOK_FOR_DIGESTS = 60.0
+_POLL = "poll"
 
 log = structlog.get_logger()
 
@@ -43,6 +46,7 @@ class Daemon:
         self._beside = beside
         self._stop, self._reload = Event(), Event()
         self._poll_began: float | None = None
+        self._told_late: float | None = None
         self._heartbeat = Heartbeat()
 
     def run(self, notify: NotifySocket, *, reload: Callable[[], App | None] | None = None) -> None:
@@ -95,10 +99,13 @@ class Daemon:
     @contextmanager
     def _jobs(self) -> Iterator[None]:
         scheduler = BackgroundScheduler(timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": None})
+        scheduler.add_listener(self._late, EVENT_JOB_MAX_INSTANCES)
+        logging.getLogger("apscheduler.scheduler").addFilter(_not_about_late_jobs)
         every = self._app.settings.poll.every.total_seconds() / self._app.clock.speed
         scheduler.add_job(
             self._guarded(self._poll),
             IntervalTrigger(seconds=every, timezone=UTC),
+            id=_POLL,
             next_run_time=datetime.now(UTC),  # noqa: TID251  # the scheduler's own clock
         )
         closing = CronTrigger(hour=23, minute=59, second=50, timezone=UTC)  # reads each cap day's last counters
@@ -133,6 +140,13 @@ class Daemon:
 
         return run
 
+    def _late(self, event: JobSubmissionEvent) -> None:
+        """A poll was due while the one before still ran: said once of each that takes so long."""
+        began = self._poll_began
+        if event.job_id == _POLL and began is not None and began != self._told_late:
+            self._told_late = began
+            log.warning("poll.late", running_for=round(monotonic() - began, 1), advice="is poll.every too short?")
+
     def _poll(self) -> None:
         self._poll_began = monotonic()
         try:
@@ -150,6 +164,11 @@ class Daemon:
 
     def _prune(self) -> None:
         prune(self._app.store, retain=self._app.settings.store.retain, now=self._app.clock.now())
+
+
+def _not_about_late_jobs(record: logging.LogRecord) -> bool:
+    """The scheduler says it at every time it skips; `poll.late` says it once."""
+    return "maximum number of running instances" not in record.getMessage()
 
 
 def look_for_garbage_rarely() -> None:

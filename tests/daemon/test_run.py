@@ -2,6 +2,7 @@
 
 import signal
 import sqlite3
+import time
 from datetime import datetime
 
 from tests.cli.rig import SECRETS, Rig, spawned, wait_until
@@ -162,6 +163,18 @@ def test_a_source_that_fails_is_logged_and_the_daemon_stays(rig: Rig) -> None:
         line = next(line for line in daemon.log() if line["event"] == "poll")
         assert (line["outcome"], line["level"]) == ("failed", "warning")
         assert daemon.stopped()[0] == 0
+
+
+def test_a_poll_that_takes_longer_than_the_time_between_polls_is_said_once(rig: Rig) -> None:
+    rig.configure(every="1s")
+    rig.flowy.answers.clear()
+    with Running(rig) as daemon:
+        daemon.until_logged("poll.late")
+        time.sleep(2.2)  # two more times at which a poll was due
+        rig.flowy.answers.set()
+        daemon.until_logged("poll", times=2)
+        warnings = [line["event"] for line in daemon.log() if line["level"] == "warning"]
+        assert warnings == ["poll.late"]
 
 
 def test_the_log_is_json_away_from_a_terminal_and_holds_no_secret(rig: Rig) -> None:
