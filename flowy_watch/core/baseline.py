@@ -8,7 +8,18 @@ from datetime import datetime
 from math import inf, isnan, nan
 from typing import NamedTuple
 
-from flowy_watch.core.surprise import LONGEST, ODD_HOURS, ODD_SPEND, SPENT, WINDOWS, Seen, Verdict, Window
+from flowy_watch.core.cusum import LAG, Cusum
+from flowy_watch.core.surprise import (
+    LONGEST,
+    ODD_HOURS,
+    ODD_SPEND,
+    SPENT,
+    TOLD_FROM,
+    WINDOWS,
+    Seen,
+    Verdict,
+    Window,
+)
 
 WEEKS = 5
 WEEK = 168
@@ -28,14 +39,16 @@ _STILL_SHARE = 0.15  # of the mean hour: a time at which less is expected is a s
 _GROWTH = 2.0 ** (1 / (24 * 20))  # newer hours weigh more: half as much after twenty days
 _RENORMALISE = 1e6
 _LEAST_BURST = 0.05  # of the mean hour
-_LAG = 24  # hours before a window is learned from: what is happening now must not teach that it is usual
-_KEPT = LONGEST + _LAG
+_KEPT = LONGEST + LAG  # what is happening now must not teach that it is usual
 _AT_LEVEL = 6  # which of the recent rings holds the forecast at the level of the last days
 _ADAPTED = 4  # windows up to this long follow the level of the last days; in longer ones a slow drift must show
 _LEVEL_SPREAD = 0.1  # variance that good and bad days give the level, about a third up or down: what is believed of it
 _LEVEL_FROM, _LEVEL_TO = 52, 4  # hours before, whose spend tells the level: two days, but not what has just begun
 _LEVEL_LEAST, _LEVEL_MOST = 0.6, 2.5  # of the forecast: half a holiday, a launch; beyond it is for a person to say
-_FORMAT = 2.0  # of what `pack` makes; another version's is learned again
+_ODD_HOUR = WINDOWS.index((ODD_SPEND, 1))
+_PLAIN = 10  # numbers of a baseline beside those of its windows and sums
+_ENOUGH = 4  # a window is judged when a quarter of it was watched, without a break up to now
+_FORMAT = 3.0  # of what `pack` makes; another version's is learned again
 
 
 class Usual(NamedTuple):
@@ -65,6 +78,7 @@ class Baseline:
 
     __slots__ = (
         "_active_mean",
+        "_cusums",
         "_expected",
         "_expected_active",
         "_known",
@@ -74,6 +88,7 @@ class Baseline:
         "_opened",
         "_recent",
         "_still",
+        "_unbroken",
         "_weight",
         "hours",
         "judges",
@@ -88,7 +103,8 @@ class Baseline:
         self.since_hour = 0
         self.last_hour = 0
         self.windows: tuple[Window, ...] = ()
-        self._known = 0
+        self._cusums = (Cusum(SPENT), Cusum(ODD_SPEND))
+        self._known = self._unbroken = 0
         self._mean = self._month_mean = self._active_mean = 0.0
         self._weight = self._level = 1.0
         # The last four days, unknown hours as 0 in all: spend and forecast, both for still times only, activity, and
@@ -120,19 +136,40 @@ class Baseline:
             return
         self._open(hour)
         self.hours[hour % SLOTS] = spent
+        missed = hour - self.last_hour - 1
         self.last_hour = hour
         self._known += 1
+        self._unbroken = 1 if missed else self._unbroken + 1
         spent = self.hours[hour % SLOTS]  # as it was kept, so that sums agree
         self._mean += (spent - self._mean) / min(self._known, WEEK)
         self._month_mean += (spent - self._month_mean) / min(self._known, 4 * WEEK)
         self._active_mean += ((spent > 0) - self._active_mean) / min(self._known, WEEK)
         if self._month_mean > 0:  # else never used: there is nothing to stray from
+            self._add_up(hour, spent, missed)
             self._remember(hour, spent)
             self._teach(hour)
         self.judges = self._can_judge()
 
     def _can_judge(self) -> bool:
         return self.known and bool(self.windows) and self.windows[0].uses > 0
+
+    def _add_up(self, hour: int, spent: float, missed: int) -> None:
+        """Take the hour into the sums that tell persistent excess, by what was known before it."""
+        at_level = Seen(spent, self._expected * self._level)
+        whole, odd = self._cusums
+        if missed:
+            whole.pass_by(missed)
+            odd.pass_by(missed)
+        whole.add(hour, self._hour_surprise(self.windows[0], at_level) if self.judges else 0.0, *at_level)
+        if self._still:
+            seen = Seen(spent, self._expected)
+            odd.add(hour, self._hour_surprise(self.windows[_ODD_HOUR], seen) if self.judges else 0.0, *seen)
+        for cusum in self._cusums:
+            cusum.learn(hour, judged=self.judges)
+
+    def _hour_surprise(self, window: Window, seen: Seen) -> float:
+        few = self.windows[0].few(self._weight)
+        return window.surprise(seen, self._weight, still=self._still, few=few, least=self._least(window))
 
     def _remember(self, hour: int, spent: float) -> None:
         still = self._still
@@ -156,12 +193,12 @@ class Baseline:
             for window in self.windows:
                 window.scale(1 / self._weight)
             self._weight = 1.0
-        still = self._recent[3][(hour - _LAG) % _KEPT] > 0
+        still = self._recent[3][(hour - LAG) % _KEPT] > 0
         for window in self.windows:
-            if self._known >= window.hours + _LAG:
+            if self._known >= window.hours + LAG:
                 whole = hour % window.hours == 0
                 window.learn(
-                    self._seen(window, hour - _LAG), self._weight, still=still, whole=whole, least=self._least(window)
+                    self._seen(window, hour - LAG), self._weight, still=still, whole=whole, least=self._least(window)
                 )
 
     def _least(self, window: Window) -> float:
@@ -184,11 +221,13 @@ class Baseline:
         start = end - hours + _KEPT
         return Seen(sum(actual[start:]) + sum(actual[:end]), sum(expected[start:]) + sum(expected[:end]))
 
-    def judge(self, hour: int, part: float, spent: float, last_hour: float) -> tuple[Verdict | None, Verdict | None]:
+    def judge(
+        self, hour: int, part: float, spent: float, last_hour: float, paced: float = 0.0
+    ) -> tuple[Verdict | None, Verdict | None]:
         """How surprising the spend up to now is, and that of three days; None where it is not.
 
         To be asked when a poll saw spend: `part` of `hour` has gone by, `spent` was spent in it, and `last_hour` in
-        the sixty minutes up to now, in credits.
+        the sixty minutes up to now, in credits; `paced` is what an even pace adds.
         """
         if not self.judges:
             self.room = inf
@@ -199,11 +238,14 @@ class Baseline:
             return None, None
         expected, still = self._expected * part, self._still
         verdict = drift = None
-        stream, goes_on = SPENT, True
+        stream, goes_on, above = SPENT, True, False
         few = self.windows[0].few(self._weight)
+        longest = _ENOUGH * (self._unbroken + 1 if self.last_hour == hour - 1 else 1)
         for window in self.windows:
             if window.stream and not still:
                 break  # spend at still times is judged while it happens
+            if window.hours > longest:
+                continue  # what strays widely in an hour strays little in a day: they must not be taken for each other
             if window.stream != stream:
                 stream, goes_on = window.stream, True
             if not goes_on:
@@ -217,12 +259,28 @@ class Baseline:
                 here = expected * self._level if window.stream == SPENT and window.hours <= _ADAPTED else expected
                 seen = Seen(before.actual + spent, before.expected + here)
             goes_on = seen.actual > seen.expected  # what is over in a shorter window is old news in a longer one
-            found = window.judge(seen, self._weight, still=still, few=few, least=self._least(window))
+            above = above or (window is self.windows[0] and goes_on)
+            found = window.judge(seen, self._weight, still=still, few=few, least=self._least(window), paced=paced)
             if window.hours == LONGEST:
                 drift = found
             elif found and (verdict is None or found > verdict):
                 verdict = found
+        whole, odd = self._cusums
+        persistent = whole.judge(hour, spent, expected * self._level) if above else None
+        if still or self._recent[3][(hour - 1) % _KEPT] > 0:
+            at_odd_times = odd.judge(hour, spent if still else 0.0, expected if still else 0.0)
+            persistent = max(filter(None, (persistent, at_odd_times)), default=None)
+        if persistent and (verdict is None or persistent > verdict):
+            verdict = persistent
         return verdict, drift
+
+    def began(self, hour: int, most: int) -> int:
+        """The first of the hours in a row, up to `hour` and at most so many before it, that spent beyond forecast."""
+        spent, expected = self._recent[0], self._recent[1]
+        for before in range(hour - 1, hour - 1 - min(most, _KEPT - 1), -1):
+            if spent[before % _KEPT] <= expected[before % _KEPT]:
+                return before + 1
+        return hour - min(most, _KEPT - 1)
 
     def judge_gap(self, start: float, end: float, spent: float) -> Verdict | None:
         """The same for what was spent while nobody watched, between two moments in seconds since 1970."""
@@ -239,7 +297,7 @@ class Baseline:
 
     def _find_room(self, hour: int) -> float:
         """Most polls spend less, and need not be judged."""
-        if self._still:
+        if self._still or max(cusum.surprise for cusum in self._cusums) >= TOLD_FROM:
             return -1.0  # what was spent up to the full hour is judged even before this hour has any
         room = inf
         for window in self.windows:
@@ -316,35 +374,46 @@ class Baseline:
 
     def pack(self) -> bytes:
         """For storage, in native byte order."""
-        numbers = array("d", (_FORMAT, self.since_hour, self.last_hour, self._known, self._mean, self._month_mean))
-        numbers.extend((self._active_mean, self._weight, len(self.windows)))
+        numbers = array("d", (_FORMAT, self.since_hour, self.last_hour, self._known, self._unbroken, self._mean))
+        numbers.extend((self._month_mean, self._active_mean, self._weight, len(self.windows)))
+        for cusum in self._cusums:
+            numbers.extend(cusum.numbers())
         for window in self.windows:
             numbers.extend(window.numbers())
-        return self.hours.tobytes() + b"".join(ring.tobytes() for ring in self._recent) + numbers.tobytes()
+        rings = (self.hours, *self._recent, *(cusum.heights for cusum in self._cusums))
+        return b"".join(ring.tobytes() for ring in rings) + numbers.tobytes()
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Baseline":
         """Raises ValueError when the bytes are not of this version's making."""
-        rings = 4 * (SLOTS + 7 * _KEPT)
+        rings = 4 * (SLOTS + 7 * _KEPT + 2 * LAG)
         numbers = array("d")
         if len(packed) % 8:
             raise ValueError("not a baseline of this version")
         numbers.frombytes(packed[rings:])
-        size = len(Window.FIELDS)
-        whole = 9 + len(WINDOWS) * size
-        if len(numbers) not in (9, whole) or numbers[0] != _FORMAT or (numbers[8] > 0) != (len(numbers) == whole):
+        few, size = len(Cusum.FIELDS), len(Window.FIELDS)
+        least = _PLAIN + 2 * few
+        whole = least + len(WINDOWS) * size
+        if (
+            len(numbers) not in (least, whole)
+            or numbers[0] != _FORMAT
+            or (numbers[_PLAIN - 1] > 0) != (len(numbers) == whole)
+        ):
             raise ValueError("not a baseline of this version")
-        del numbers[0]
         baseline = cls()
-        baseline.hours = array("f", packed[: 4 * SLOTS])
-        baseline._recent = tuple(
-            array("f", packed[start : start + 4 * _KEPT]) for start in range(4 * SLOTS, rings, 4 * _KEPT)
+        floats = array("f", packed[:rings])
+        baseline.hours, floats = floats[:SLOTS], floats[SLOTS:]
+        baseline._recent = tuple(floats[n * _KEPT : (n + 1) * _KEPT] for n in range(7))
+        baseline.since_hour, baseline.last_hour, baseline._known, baseline._unbroken = map(int, numbers[1:5])
+        baseline._mean, baseline._month_mean, baseline._active_mean, baseline._weight = numbers[5:9]
+        spent, odd = (
+            Cusum.of(stream, numbers[_PLAIN + n * few :][:few], floats[7 * _KEPT + n * LAG :][:LAG])
+            for n, stream in enumerate((SPENT, ODD_SPEND))
         )
-        baseline.since_hour, baseline.last_hour, baseline._known = (int(n) for n in numbers[:3])
-        baseline._mean, baseline._month_mean, baseline._active_mean, baseline._weight = numbers[3:7]
-        if numbers[7]:
+        baseline._cusums = (spent, odd)
+        if len(numbers) == whole:
             baseline.windows = tuple(
-                Window(stream, hours, numbers[8 + n * size : 8 + (n + 1) * size])
+                Window(stream, hours, numbers[least + n * size : least + (n + 1) * size])
                 for n, (stream, hours) in enumerate(WINDOWS)
             )
         baseline.judges = baseline._can_judge()

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from flowy_watch.core.baseline import Baseline, hour_number
+from flowy_watch.core.rhythm import TICK, Rhythm
 from flowy_watch.core.surprise import Verdict
 from flowy_watch.core.usage import CREDIT, DAY, KeyStatus, Microcredits, Snapshot, day_of, day_start
 
@@ -41,6 +42,9 @@ class History:
         "_marks",
         "_room",
         "_seconds",
+        "_tick_end",
+        "_tick_from",
+        "_tick_total",
         "baseline",
         "drift",
         "drift_peak",
@@ -53,6 +57,7 @@ class History:
         "rested",
         "rests",
         "revoked_at",
+        "rhythm",
         "still_for",
         "surprising_days",
         "total",
@@ -94,7 +99,9 @@ class History:
         self._hour_end = _hour_end(self._hour)
         self._hour_spent = 0.0
         self._hour_from = seconds  # the first hour was not seen from its start
-        self._seconds = seconds
+        self._seconds = self._tick_from = seconds
+        self._tick_end = seconds + TICK
+        self.rhythm = Rhythm()
         self._room = _UNKNOWN  # credits of this hour below which the baseline need not be asked
         self._day_high = snapshot.spent  # None: not known yet today
         self._day_end = _day_end(seconds)
@@ -107,6 +114,7 @@ class History:
         ):
             self.total = snapshot.spent  # all of it was spent since: it is seen as if we had watched from the start
             self._marks = deque([(born.timestamp(), 0), (seconds, self.total)])
+        self._tick_total = self.total
 
     def add(self, snapshot: Snapshot, seconds: float | None = None) -> Microcredits:
         """Take in the next snapshot and return the spend seen since the one before.
@@ -161,6 +169,8 @@ class History:
             self._learn(start, seconds, spent / CREDIT)
         if seconds >= self._mark_from:
             self._mark(seconds)
+        if seconds >= self._tick_end:
+            self._tick(seconds)
         if spent and (self._hour_spent > self._room or self.verdict):
             self._judge(seconds)
         return spent
@@ -172,13 +182,21 @@ class History:
         while marks[1][0] <= seconds - _MARKS_FOR:
             marks.popleft()
 
+    def _tick(self, seconds: float) -> None:
+        spent = self.total - self._tick_total
+        if spent or self.rhythm.pace:
+            self.rhythm.add(spent / CREDIT, seconds - self._tick_from)
+        self._tick_from, self._tick_end, self._tick_total = seconds, seconds + TICK, self.total
+
     def _judge(self, seconds: float) -> None:
         if self.verdict is None:  # else the gap that this poll closed has been judged
             watched_from = self._hour_from
             whole = watched_from == self._hour * 3600.0
             last_hour = self.spent_within(_HOUR) / CREDIT if whole else self._hour_spent
             part = (seconds - watched_from) / 3600
-            self.verdict, self.drift = self.baseline.judge(self._hour, part, self._hour_spent, last_hour)
+            self.verdict, self.drift = self.baseline.judge(
+                self._hour, part, self._hour_spent, last_hour, self.rhythm.evidence
+            )
             self._room = self.baseline.room
         if self.surprising_days and (self.verdict or self.drift):
             used_to = _USED_TO * min(self._surprised_lately(int(seconds) // 86400), _MOST_USED_TO)
@@ -281,6 +299,8 @@ class History:
             "surprising_days": self.surprising_days,
             "rests": self._rests(),
             "day_high": self._day_high,
+            "tick": [self._tick_from, self._tick_total],
+            "rhythm": self.rhythm.dump(),
         }
 
     def _rests(self) -> list[float]:
@@ -320,6 +340,9 @@ class History:
         longest, history.rests, rested = state["rests"]
         history.longest_still, history.rested = timedelta(seconds=longest), timedelta(seconds=rested)
         history._day_high = state["day_high"]
+        history._tick_from, history._tick_total = state["tick"]
+        history._tick_end = history._tick_from + TICK
+        history.rhythm = Rhythm(*state["rhythm"])
         return history
 
 

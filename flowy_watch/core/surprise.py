@@ -1,8 +1,8 @@
 """How far a key's spend is from what was expected of it, and how unlikely that is.
 
-The spend of the last hour, four hours, day and three days is held against its forecast; so is the spend at still
-times alone (hours in which this key is hardly ever used), and the number of still hours with any use. Each window
-is judged by two models that err in different ways, and the surprise is the mean of both:
+The spend of the last hour, four hours, day and three days is held against its forecast; so is the spend of the last
+hour if it is a still one (in which this key is hardly ever used), and the number of still hours with any use. Each
+window is judged by two models that err in different ways, and the surprise is the mean of both:
 
 * a beta-prime tail: spend is a gamma sum of bursts whose size is known only from the bursts seen so far
   (`tails.beta_prime_surprise`); it knows that ten runs more are nothing where a thousand are usual;
@@ -20,14 +20,11 @@ from typing import ClassVar, NamedTuple
 
 from flowy_watch.core.tails import beta_prime_surprise, gamma_surprise, student_surprise
 
-SPENT, ODD_SPEND, ODD_HOURS = range(3)
-"""What is counted: all spend; spend in usually still hours alone; usually still hours with any use."""
+SPENT, ODD_SPEND, ODD_HOURS, SPENT_CUSUM, ODD_CUSUM = range(5)
+"""What is counted: all spend; spend in usually still hours alone; usually still hours with any use; and the first two
+hour after hour (see `core.cusum`)."""
 
-WINDOWS = (
-    *((SPENT, hours) for hours in (1, 4, 24, 72)),
-    *((ODD_SPEND, hours) for hours in (1, 4, 24)),
-    *((ODD_HOURS, hours) for hours in (8, 24)),
-)
+WINDOWS = (*((SPENT, hours) for hours in (1, 4, 24, 72)), (ODD_SPEND, 1), (ODD_HOURS, 8))
 LONGEST = 72
 
 TOLD_FROM = 2.5
@@ -43,6 +40,8 @@ _PEAK_SHARE, _PEAK_SHARE_WEIGHT = 0.02, 40.0
 _SIZE_SPREAD, _SIZE_WEIGHT = 1.2, 4.0  # the same for the spread of the logarithm of a use's size
 _FEW = 30.0  # hours with use within the weeks remembered: below it a key is hardly used
 _DOUBT = 0.5  # the third test may be this much less surprised than the others
+_HINT = 1.0  # from this surprise on an even pace counts
+_PACED = 4  # hours: in longer windows a pace is old news
 
 
 class Seen(NamedTuple):
@@ -180,28 +179,37 @@ class Window:
         """Below this much spend the window is not worth judging."""
         return max(1.15 * expected, expected + 2 * sqrt(max(self.burst, least) * expected))
 
-    def judge(self, seen: Seen, weight: float, *, still: bool, few: bool, least: float) -> Verdict | None:
-        """How surprising the window is, if at all. `least` bounds the size of a burst from below."""
+    def judge(
+        self, seen: Seen, weight: float, *, still: bool, few: bool, least: float, paced: float = 0.0
+    ) -> Verdict | None:
+        """How surprising the window is, if at all. `least` bounds the size of a burst from below; `paced` is what an
+        even pace adds (see `core.rhythm`)."""
+        surprise = self.surprise(seen, weight, still=still, few=few, least=least)
+        if paced and surprise > _HINT and self.hours <= _PACED:
+            surprise += paced
+        if surprise < TOLD_FROM:
+            return None
+        return Verdict(surprise, self.stream, self.hours, seen.actual, seen.expected)
+
+    def surprise(self, seen: Seen, weight: float, *, still: bool, few: bool, least: float) -> float:
+        """The same before anything is added, also where it is too little to tell."""
         actual, expected = seen
         if self.stream == ODD_HOURS:
             if few or actual <= expected:
-                return None
+                return 0.0
             burst = max(self.burst, 1.0)  # hours
-            surprise = min(gamma_surprise(max(expected / burst, 1e-6), actual / burst), _MOST)
-        else:
-            burst = max(self.burst, least)
-            if burst <= 0 or actual <= self.bar(expected, least):
-                return None
-            bursts = max(self.expected / weight / self.hours / burst, 0.5) + (2 if self.stream else 0)
-            evidence = bursts if self.stream else bursts + 1
-            tail = beta_prime_surprise(max(expected / burst, 1e-6), evidence, actual / (burst * bursts))
-            most = _MOST_TAIL if self.hours < LONGEST else _MOST
-            surprise = (min(tail, most) + min(self._peak_surprise(actual, expected, weight, burst), _MOST)) / 2
-            if few:
-                surprise = min(surprise, tail, self._rarity(actual, weight, still=still) + _DOUBT)
-        if surprise < TOLD_FROM:
-            return None
-        return Verdict(surprise, self.stream, self.hours, actual, expected)
+            return min(gamma_surprise(max(expected / burst, 1e-6), actual / burst), _MOST)
+        burst = max(self.burst, least)
+        if burst <= 0 or actual <= self.bar(expected, least):
+            return 0.0
+        bursts = max(self.expected / weight / self.hours / burst, 0.5) + (2 if self.stream else 0)
+        evidence = bursts if self.stream else bursts + 1
+        tail = beta_prime_surprise(max(expected / burst, 1e-6), evidence, actual / (burst * bursts))
+        most = _MOST_TAIL if self.hours < LONGEST else _MOST
+        surprise = (min(tail, most) + min(self._peak_surprise(actual, expected, weight, burst), _MOST)) / 2
+        if few:
+            surprise = min(surprise, tail, self._rarity(actual, weight, still=still) + _DOUBT)
+        return surprise
 
     def _peak_surprise(self, actual: float, expected: float, weight: float, burst: float) -> float:
         ratio = log((actual + _SOFTEN * burst) / (expected + _SOFTEN * burst)) - _PEAK

@@ -11,7 +11,7 @@ from flowy_watch.core.hours import Hours
 from flowy_watch.core.provenance import Provenance
 from flowy_watch.core.sighting import YOUNG, Sightings
 from flowy_watch.core.stakes import stakes_of
-from flowy_watch.core.surprise import ODD_HOURS, ODD_SPEND, SPENT, Verdict
+from flowy_watch.core.surprise import ODD_CUSUM, ODD_HOURS, ODD_SPEND, SPENT, SPENT_CUSUM, Verdict
 from flowy_watch.core.usage import ALL_KEYS, CREDIT
 from flowy_watch.core.words import SPEND_NOT_KNOWN, credit_words
 from flowy_watch.core.workspace import Health, WorkspaceHistory
@@ -103,15 +103,15 @@ def beside_usual(history: History, verdict: Verdict, view: View) -> tuple[str, t
     if verdict.hours == 1 and verdict.stream == SPENT:
         span = "in the last hour"
     else:
-        since = view.now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=verdict.hours)
-        span = f"since {since:%a %H:%M} UTC" if verdict.hours >= 24 else f"since {since:%H:%M} UTC"
+        since = _full_hour(view.now) - timedelta(hours=verdict.hours)
+        span = f"since {since:{_since_when(verdict.hours)}%H:%M} UTC"
     usual = history.baseline.usual(history.hour, verdict.hours)
     lowest, highest = _credits(usual.low), _credits(usual.high)
     if verdict.stream == ODD_HOURS:
         title = f"was used in {verdict.actual:.0f} hours {span} in which it is usually still"
         hours = f"{verdict.expected:.1f} were" if verdict.expected >= 0.05 else "none was"
         evidence = f"{title[0].upper()}{title[1:]}; {hours} to be expected."
-    elif verdict.stream == ODD_SPEND:
+    elif verdict.stream in (ODD_SPEND, ODD_CUSUM):
         title = f"spent {spent} credits {span}, at a time when it is usually still"
         evidence = f"{spent} credits in usually still hours {span}; {expected} were to be expected."
     else:
@@ -122,11 +122,32 @@ def beside_usual(history: History, verdict: Verdict, view: View) -> tuple[str, t
             f"{spent} credits {span}; {usual.when} usually {lowest}–{highest} ({usual.times} times seen), "
             f"{expected} expected."
         )
+    if verdict.stream in (SPENT_CUSUM, ODD_CUSUM):
+        evidence += " Hour after hour it was more than expected."
+    elif history.rhythm.evidence and verdict.hours <= 4:
+        evidence += f" It is spent at an even pace, as by a machine: {history.rhythm.run + 1} readings in a row."
     measure = (
         f"Surprise {verdict.surprise:.1f}; told from {view.threshold(history):.1f}, "
         f"for about {view.false_alarms_per_month:.3g} false alarms a month."
     )
     return title, (evidence, measure), {"spent": spent, "usual": f"{lowest}–{highest}", "span": span}
+
+
+def began_at(history: History, verdict: Verdict, view: View) -> datetime:
+    """When the odd use that a verdict rests on began, at the earliest."""
+    hour = history.hour
+    known = verdict.stream in (SPENT_CUSUM, ODD_CUSUM)
+    began = hour - verdict.hours if known else history.baseline.began(hour, verdict.hours)
+    return _full_hour(view.now) - timedelta(hours=hour - began)
+
+
+def _full_hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def _since_when(hours: int) -> str:
+    """How a moment so many hours ago is named, before its time."""
+    return "" if hours < 24 else "%a " if hours < 6 * 24 else "%d %b "
 
 
 def _credits(amount: float) -> str:

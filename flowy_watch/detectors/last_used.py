@@ -71,6 +71,7 @@ class LastUsedDetector:
                 "A revoked key should answer 401 at once: check in Flowy that the revoke took hold.",
             ),
             facts={"revoked_at": revoked_at.isoformat(), "used_at": history.moved_at.isoformat()},
+            began_at=history.moved_at,
         )
 
 
@@ -109,6 +110,7 @@ def _woke(history: History, view: View, dormant_after: timedelta) -> Finding:
             f"It counts as dormant after {span_words(dormant_after)}.",
         ),
         facts={"used_at": history.moved_at.isoformat(), "still_for": still},
+        began_at=history.moved_at,
     )
 
 
@@ -125,6 +127,7 @@ def _odd_hours(history: History, view: View, rules: KeyRules) -> Finding:
         suspicious_only=True,
         evidence=(f"Used at {_utc(history.moved_at)} ({local:%a %H:%M %Z}); its hours are {rules.hours.text}.",),
         facts={"used_at": history.moved_at.isoformat(), "hours": rules.hours.text},
+        began_at=history.moved_at,
     )
 
 

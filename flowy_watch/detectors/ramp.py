@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.usage import CREDIT, Microcredits
-from flowy_watch.detectors.base import View, about_key, beside_usual
+from flowy_watch.detectors.base import View, about_key, began_at, beside_usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +33,13 @@ class RampDetector:
                 continue  # nothing, or a spike of these days that has been told, and is in the sum
             title, evidence, facts = beside_usual(history, drift, view)
             yield about_key(
-                history, view, "ramp", Severity.WARNING, title, suspicious_only=True, evidence=evidence, facts=facts
+                history,
+                view,
+                "ramp",
+                Severity.WARNING,
+                title,
+                suspicious_only=True,
+                evidence=evidence,
+                facts=facts,
+                began_at=began_at(history, drift, view),
             )

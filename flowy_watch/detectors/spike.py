@@ -10,7 +10,7 @@ from flowy_watch.core.history import History
 from flowy_watch.core.surprise import Verdict
 from flowy_watch.core.usage import CREDIT, Microcredits
 from flowy_watch.core.words import credit_words, span_words
-from flowy_watch.detectors.base import View, about_key, beside_usual
+from flowy_watch.detectors.base import View, about_key, began_at, beside_usual
 
 _NEW_KEY_SPAN = timedelta(hours=2)
 
@@ -69,6 +69,7 @@ class SpikeDetector:
             suspicious_only=not critical,
             evidence=evidence,
             facts=facts,
+            began_at=began_at(history, verdict, view),
         )
 
     def _heavy(self, history: History, verdict: Verdict) -> bool:
@@ -86,7 +87,8 @@ class SpikeDetector:
         if spent < limit or spent < self.least:
             return None
         of_what = f"of its daily cap of {credit_words(cap)}" if cap else "of the workspace's balance, and it has no cap"
-        span = span_words(max(history.watched_for(_NEW_KEY_SPAN), timedelta(minutes=1)))
+        watched = max(history.watched_for(_NEW_KEY_SPAN), timedelta(minutes=1))
+        span = span_words(watched)
         return about_key(
             history,
             view,
@@ -98,6 +100,7 @@ class SpikeDetector:
                 f"{credit_words(spent)} credits within {span}; too little history to say what is usual for this key.",
             ),
             facts={"spent": credit_words(spent), "span": f"within {span}"},
+            began_at=view.now - watched,
         )
 
 

@@ -214,7 +214,7 @@ def test_the_hour_is_held_against_the_level_of_the_last_days() -> None:
         changed = after(lambda hour: (level if hour >= TONIGHT - 48 else 1.0) * usually(hour))
         verdict, _ = changed.judge(TONIGHT, 1.0, 3000, 3000)
         assert verdict is not None
-        return verdict.expected
+        return verdict.expected / verdict.hours
 
     low, usual_level, high, most = (expected(level) for level in (0.5, 1.0, 2.0, 9.0))
 
@@ -224,13 +224,31 @@ def test_the_hour_is_held_against_the_level_of_the_last_days() -> None:
 
 def test_a_baseline_of_an_earlier_format_is_refused_and_so_learned_again() -> None:
     packed = after(usually).pack()
-    ring = 4 * 96
-    numbers = 4 * SLOTS + 7 * ring
+    rings = 4 * (SLOTS + 7 * 96)
+    numbers = rings + 4 * 2 * 24
 
-    earlier = packed[: 4 * SLOTS + 6 * ring] + packed[numbers + 8 :]  # six rings and no version
+    earlier = packed[:rings] + packed[numbers:]  # without the heights of the two sums
     for other in (earlier, packed[:numbers] + bytes(8) + packed[numbers + 8 :], packed[:-8], b""):
         with pytest.raises(ValueError, match="not a"):
             Baseline.unpack(other)
+
+
+def test_the_first_hour_after_a_gap_is_not_taken_for_a_day() -> None:
+    def longest(known: Baseline, spent: float) -> int:
+        verdict, drift = known.judge(TONIGHT, 1.0, spent, spent)
+        assert drift is None
+        return verdict.hours if verdict else 0
+
+    watched, gap = after(usually), after(usually, until=TONIGHT - 30)
+
+    assert longest(watched, 250) == longest(gap, 250) == 0
+    assert longest(gap, 1000) == 1
+
+
+def test_it_knows_since_when_more_is_spent_than_forecast() -> None:
+    baseline = after(lambda hour: 400.0 if TONIGHT - hour <= 5 else 50.0 if TONIGHT - hour == 6 else usually(hour))
+
+    assert [baseline.began(TONIGHT, most) for most in (24, 3, 1)] == [TONIGHT - 5, TONIGHT - 3, TONIGHT - 1]
 
 
 def test_one_wild_hour_is_hardly_expected_again() -> None:

@@ -29,6 +29,7 @@ def test_a_dormant_key_that_moves_is_told_also_at_zero_spend() -> None:
 
     assert one.title == "render was used after lying still for 40 days (no spend yet)"
     assert (one.severity, one.period, one.suspicious_only) == (Severity.WARNING, "dormant", True)
+    assert one.began_at == NOON
     assert one.evidence[0].startswith("Used at 2026-03-02 12:00 UTC; before that not for 40 days.")
 
 

@@ -122,9 +122,42 @@ def test_a_little_use_all_through_the_night_is_told_by_its_hours() -> None:
         key.add(snapshot(400 + n * 0.2, NOON + n * HOUR - MINUTE))
     (found,) = SPIKE.examine(view(key))
 
-    assert found.title == "render was used in 11 hours since Sun 22:00 UTC in which it is usually still"
-    assert found.evidence[0].startswith("Was used in 11 hours since Sun 22:00 UTC in which it is usually still; ")
+    assert found.title == "render was used in 9 hours since 14:00 UTC in which it is usually still"
+    assert found.evidence[0].startswith("Was used in 9 hours since 14:00 UTC in which it is usually still; ")
     assert found.suspicious_only is False
+
+
+def told_hourly(spends: list[float], known: Baseline) -> list[Finding]:
+    """What each hour after noon has told at its end."""
+    key, total, out = history(snapshot(0), baseline=known), 0.0, []
+    for n, spent in enumerate(spends):
+        total += spent
+        key.add(snapshot(total, NOON + (n + 1) * HOUR - MINUTE))
+        out += SPIKE.examine(view(key))
+    return out
+
+
+def test_hours_none_of_which_is_odd_enough_are_told_together() -> None:
+    told = told_hourly([200] * 12, learned(bursts(), until=NOON))
+
+    added_up = next(found for found in told if " Hour after hour it was more than expected." in found.evidence[0])
+    assert added_up.began_at == NOON
+    assert " since 12:00 UTC, " in added_up.title
+
+
+def test_an_even_pace_makes_more_than_the_usual_odd_and_is_said() -> None:
+    def quarters(*spends: float) -> list[Finding]:
+        key, total, out = history(snapshot(0), baseline=learned(bursts(), until=NOON)), 0.0, []
+        for n, spent in enumerate(spends):
+            total += spent
+            key.add(snapshot(total, NOON + (n + 1) * 15 * MINUTE - MINUTE))
+            out += SPIKE.examine(view(key))
+        return out
+
+    uneven, even = quarters(54, 6, 84, 36, 57, 51), quarters(*[48] * 6)
+
+    assert uneven == []
+    assert "at an even pace, as by a machine: " in even[0].evidence[0]
 
 
 def test_a_few_credits_are_never_a_spike_however_unusual() -> None:

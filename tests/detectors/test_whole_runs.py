@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flowy_watch.core.alert import Alert
@@ -24,8 +24,7 @@ from tests.builders import DAY, HOUR, MIDNIGHT, MINUTE, credit, reading, snapsho
 DAYS = 14
 POLLS = DAYS * 24
 START = MIDNIGHT - DAYS * DAY
-# The same examples every time: a chance excess within a gap (seed 25787, day 5, 23 hours) can open an alert of its own.
-FEW = settings(deadline=None, max_examples=2, derandomize=True)
+FEW = settings(deadline=None, max_examples=2)
 SEEDS = st.integers(0, 10**6)
 
 Manner = Callable[[Random, int], float]
@@ -116,6 +115,7 @@ def opened_in(found: Sequence[Told], start: int, end: int) -> list[Told]:
 
 @FEW
 @given(SEEDS, st.integers(5, DAYS - 1), st.integers(1, 30))
+@example(seed=25787, day=5, hours=23)  # the hour after it was judged as if it had been a day
 def test_a_day_that_nobody_watched_opens_nothing_by_itself(seed: int, day: int, hours: int) -> None:
     readings = run(seed, incident=0, kinds=("steady", "office", "nightly"))
     gap = [one for n, one in enumerate(readings) if not day * 24 <= n < day * 24 + hours]
