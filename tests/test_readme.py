@@ -13,17 +13,22 @@ from typer.main import get_command
 from flowy_watch.cli import app
 from flowy_watch.clock import SystemClock
 from flowy_watch.core.usage import day_of, day_start
-from flowy_watch.settings import load
+from flowy_watch.settings import load, parse
 from flowy_watch.simulator import SimulatorServer, make_world
 from flowy_watch.simulator.people import MailSink
+from flowy_watch.sources import SOURCES
+from tests.web.house import House
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MARK = "<!-- run by tests/test_readme.py -->\n```sh\n"
 
 
-def shown() -> list[str]:
-    block = README.split(MARK, 1)[1].split("```", 1)[0]
+WAYS_IN = (ROOT / "docs" / "ways-in.md").read_text(encoding="utf-8")
+
+
+def shown(text: str = README) -> list[str]:
+    block = text.split(MARK, 1)[1].split("```", 1)[0]
     return [line.split("  #")[0].strip() for line in block.splitlines() if line.strip()]
 
 
@@ -38,7 +43,7 @@ def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
         environ["FLOWY_WATCH__SOURCE__BASE_URL"] = flowy.base_url
         environ["FLOWY_WATCH__SOURCE__TOKEN"] = flowy.owner_token
         environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
-        for command in shown():
+        for command in [*shown(), *shown(WAYS_IN)]:
             ran = subprocess.run(command, shell=True, cwd=tmp_path, env=environ, capture_output=True, text=True)
             assert ran.returncode == 0, f"{command}: {ran.stdout}{ran.stderr}"
     assert [m.subject for m in sink.mails] != []
@@ -59,6 +64,22 @@ def test_the_configuration_of_the_readme_loads(number: int, tmp_path: Path) -> N
     file.write_text(re.sub(r'_file = "[^"]+"', f'_file = "{secret}"', text))
     settings = load(file, environ={"FLOWY_WATCH__SOURCE__TOKEN": "x"} if number else {})
     assert settings.source.kind == "api"
+
+
+@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", WAYS_IN, re.DOTALL))
+def test_each_way_in_can_be_configured_as_it_is_shown(text: str, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("not-a-real-token\n")
+    settings = parse(re.sub(r'_file = "[^"]+"', f'_file = "{secret}"', text), environ={})
+    assert settings.source.kind in SOURCES
+
+
+def test_what_a_program_pushes_is_taken_as_it_is_shown(tmp_path: Path) -> None:
+    (body,) = re.findall(r"-d '(.*?)'\n", WAYS_IN, re.DOTALL)
+    with House(tmp_path) as house:
+        house.clock.at = datetime(2026, 11, 25, tzinfo=UTC)
+        answer = house.machine().post("/api/v1/snapshots", content=body)
+    assert (answer.status_code, answer.json()["snapshots"]) == (201, 1)
 
 
 def test_the_readmes_pictures_exist() -> None:

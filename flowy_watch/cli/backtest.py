@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flowy_watch.cli.common import Json, app, fail, now_utc, say, settings_of, span_of, usage
+from flowy_watch.cli.common import Json, Mapping, app, fail, mapped, now_utc, say, settings_of, span_of, usage
 
 if TYPE_CHECKING:
     from flowy_watch.core.usage import Reading
@@ -21,6 +21,7 @@ def backtest(
     context: typer.Context,
     snapshots: Annotated[Path | None, typer.Argument(metavar="[SNAPSHOTS.csv[.gz]]")] = None,
     workspace: Annotated[Path | None, typer.Option("--workspace", help="A file of at,balance.")] = None,
+    map_: Mapping = None,
     last: Annotated[str | None, typer.Option("--last", help="From the database instead of a file: 30d.")] = None,
     sweep: Annotated[
         float | None,
@@ -40,6 +41,7 @@ def backtest(
 
     if (snapshots is None) == (last is None):
         raise usage("give a file of snapshots or --last, one of the two")
+    called = mapped(map_)
     if last and workspace:
         raise usage("--workspace goes with a file; the database knows its balances")
     if sweep is not None and not 0 < sweep < float("inf"):
@@ -48,7 +50,7 @@ def backtest(
     present = settings.workspace.false_alarms_per_month
     told = {} if json and not sweep and not html else dict.fromkeys((*SETTINGS, present))
     finer = FINE_SETTINGS if sweep else ()
-    result = _replay(settings, snapshots, workspace, last, tried=(*told, *finer), scenes=bool(html or png))
+    result = _replay(settings, snapshots, workspace, last, called, tried=(*told, *finer), scenes=bool(html or png))
     chosen = setting_for(sweep, result.settings) if sweep else None
     tables = (
         show.kinds_table(result.alerts, result.months),
@@ -92,6 +94,7 @@ def _replay(
     snapshots: Path | None,
     workspace: Path | None,
     last: str | None,
+    called: dict[str, str],
     *,
     tried: Iterable[float],
     scenes: bool,
@@ -111,7 +114,7 @@ def _replay(
         bar = stack.enter_context(Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()))
         task = bar.add_task("Reading", total=None)
         if snapshots:
-            export = read_export(snapshots, workspace, settings.import_.columns.called)
+            export = read_export(snapshots, workspace, settings.import_.columns.called | called)
             readings = export.readings
             if export.bad.count:
                 first = export.bad.named[0]

@@ -44,6 +44,9 @@ Why = Annotated[str, typer.Option("--why", help="The reason, for the log.")]
 By = Annotated[str, typer.Option("--by", help="Who does it; default: your user name.")]
 For = Annotated[str | None, typer.Option("--for", help="How long: 90s, 15m, 24h, 30d.")]
 Until = Annotated[str | None, typer.Option("--until", help="An end, as ISO 8601.")]
+Mapping = Annotated[
+    list[str] | None, typer.Option("--map", metavar="OURS=THEIRS", help="What the file calls one of our columns.")
+]
 AlertNumber = Annotated[int, typer.Argument(metavar="ALERT", help="The alert's number.", min=1, max=2**62)]
 
 
@@ -96,6 +99,19 @@ def span_of(text: str, option: str) -> timedelta:
         return parse_duration(text)
     except ValueError as error:
         raise usage(f"{option}: {error}") from None
+
+
+def mapped(pairs: list[str] | None) -> dict[str, str]:
+    """What files call our columns, by our names."""
+    from flowy_watch.sources.file import COLUMNS
+
+    found = {}
+    for pair in pairs or ():
+        ours, _, theirs = pair.partition("=")
+        if ours not in COLUMNS or not theirs:
+            raise usage(f"--map must be OURS=THEIRS, where OURS is one of {', '.join(COLUMNS)}")
+        found[ours] = theirs
+    return found
 
 
 def end_of(for_: str | None, until: str | None, now: datetime) -> datetime | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flowy_watch.cli.common import Json, app, now_utc, say, settings_of, span_of, usage
+from flowy_watch.cli.common import Json, Mapping, app, mapped, now_utc, say, settings_of, span_of, usage
 
 _SHOWN = 20  # bad lines that are named on a terminal
 
@@ -20,9 +20,7 @@ def import_(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="CSV or JSON Lines, .gz too.")],
     workspace: Annotated[Path | None, typer.Option("--workspace", help="A file of at,balance.")] = None,
-    map_: Annotated[
-        list[str] | None, typer.Option("--map", metavar="OURS=THEIRS", help="What the file calls one of our columns.")
-    ] = None,
+    map_: Mapping = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when a line had to be skipped.")] = False,
     json: Json = False,
 ) -> None:
@@ -39,7 +37,7 @@ def import_(
     from flowy_watch.show import as_json
 
     settings = settings_of(context)
-    called = settings.import_.columns.called | dict(map(_mapped, map_ or ()))
+    called = settings.import_.columns.called | mapped(map_)
     with (
         closing(open_store(settings)) as store,
         Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar,
@@ -67,15 +65,6 @@ def import_(
         )
     if strict and done.bad_lines:
         raise typer.Exit(1)
-
-
-def _mapped(pair: str) -> tuple[str, str]:
-    from flowy_watch.sources.file import COLUMNS
-
-    ours, _, theirs = pair.partition("=")
-    if ours not in COLUMNS or not theirs:
-        raise usage(f"--map must be OURS=THEIRS, where OURS is one of {', '.join(COLUMNS)}")
-    return ours, theirs
 
 
 @app.command()
