@@ -118,10 +118,12 @@ class Daemon:
             self._app.postman.start()
             for listener in self._app.listeners:
                 listener.start()
+            self._app.poll.leaving.clear()
             scheduler.start()
             try:
                 yield
             finally:
+                self._app.poll.leaving.set()
                 scheduler.shutdown(wait=False)
                 for listener in self._app.listeners:
                     listener.stop(within=_PRESSES_WITHIN)
@@ -148,14 +150,18 @@ class Daemon:
             log.warning("poll.late", running_for=round(monotonic() - began, 1), advice="is poll.every too short?")
 
     def _poll(self) -> None:
-        self._poll_began = monotonic()
+        self._alive()
         try:
+            self._app.poll.catch_up(self._alive)
             with self._heartbeat.after():
                 polled = self._app.poll.run((self._poll_at or self._app.clock.now)())
         finally:
             self._poll_began = None
         if polled.waiting:
             self._app.postman.ring()
+
+    def _alive(self) -> None:
+        self._poll_began = monotonic()
 
     def _digest(self) -> None:
         """Which one is due stands in the database: a machine that slept over the hour sends it late, and once."""

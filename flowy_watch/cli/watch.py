@@ -82,6 +82,7 @@ def poll(context: typer.Context, json: Json = False) -> None:
     from flowy_watch.show import alert_fields, as_json
 
     with build_app(settings_of(context)) as built:
+        built.poll.catch_up()
         polled = built.poll.run(now_utc())
         built.postman.deliver_due(within=timedelta(seconds=60))
         if built.digest.run(now_utc()):  # after the alerts: nothing about it may hold them up

@@ -61,13 +61,16 @@ def _import(
     polls = snapshots = known = done = 0
     for stretch in _stretches(intake.readings(balances)):
         with store.write() as work:
-            numbers, before = work.usage.numbers(), snapshots
+            numbers = work.usage.numbers()
+            first_at = None
             for reading in stretch:
                 added = _add(work, reading, numbers)
                 polls, snapshots, known = polls + bool(added), snapshots + added, known + (not added)
                 done += len(reading.snapshots)
-            if snapshots > before:
-                work.usage.forget_states()
+                if added and (first_at is None or reading.taken_at < first_at):
+                    first_at = reading.taken_at
+            if first_at is not None:
+                work.usage.forget_states(first_at)
         progress(done)
     return Imported(polls, snapshots, known, tuple(intake.bad.named), intake.bad.count)
 

@@ -21,6 +21,7 @@ from flowy_watch.core.watch import Watch
 from flowy_watch.core.wobble import WINDOW
 from flowy_watch.detectors import Detector, KeyRules, View
 from flowy_watch.errors import CredentialRefused, SourceError
+from flowy_watch.jobs.replay import replay
 from flowy_watch.jobs.toll import with_toll
 from flowy_watch.sources.base import Source
 from flowy_watch.store import Store, Work
@@ -76,6 +77,8 @@ class PollJob:
         self._numbers: dict[str, int] = {}
         self._listed = Listed()
         self._poll_id = -1
+        self.leaving = Event()
+        """Set when the process is to end: a replay of stored polls then stops where it is."""
         self.idle = Event()
         """Cleared while a poll is being recorded: what can wait, such as a page, gives way."""
         self.idle.set()
@@ -85,21 +88,44 @@ class PollJob:
     def run(self, now: datetime) -> Polled:
         """Read the source with no transaction open, then record the whole poll or none of it."""
         with self._one_at_a_time:
+            self._catch_up()
             began = monotonic()
             pulled = self._pull(now)
             self.idle.clear()
             try:
-                with self._store.write() as work:
-                    polled, poll_id = self._record(work, pulled, now)
+                polled = self._recorded(pulled, now)
             except BaseException:
                 self._watch = None  # it was moved forward and the database was not
                 raise
             finally:
                 self.idle.set()
-            self._poll_id = poll_id
             self.took = timedelta(seconds=monotonic() - began)
             _tell_log(polled)
             return polled
+
+    def catch_up(self, alive: Callable[[], object] = lambda: None) -> None:
+        """Take in what others stored, if it is much, before the next poll tells the time; `alive` as in `replay`."""
+        with self._one_at_a_time:
+            self._catch_up(alive)
+
+    def _catch_up(self, alive: Callable[[], object] = lambda: None) -> None:
+        if self._watch is not None:
+            with self._store.read() as work:
+                if self._poll_id == work.usage.last_poll_id():
+                    return
+        known = replay(self._store, leaving=self.leaving, alive=alive)
+        self._watch, self._numbers, self._poll_id = known.watch, known.numbers, known.poll_id
+        self._listed = Listed()
+
+    def _recorded(self, pulled: _Pulled, now: datetime) -> Polled:
+        while True:
+            with self._store.write() as work:
+                if self._watch is not None and self._poll_id == work.usage.last_poll_id():
+                    polled, poll_id = self._record(work, self._watch, pulled, now)
+                    break
+            self._catch_up()  # somebody stored a poll while we read ours
+        self._poll_id = poll_id
+        return polled
 
     def _pull(self, now: datetime) -> _Pulled:
         try:
@@ -108,8 +134,7 @@ class PollJob:
             refused = isinstance(error, CredentialRefused)
             return _Pulled(Reading(now, ()), FAILED, str(error), refused)
 
-    def _record(self, work: Work, pulled: _Pulled, now: datetime) -> tuple[Polled, int]:
-        watch = self._watch_as_of(work)
+    def _record(self, work: Work, watch: Watch, pulled: _Pulled, now: datetime) -> tuple[Polled, int]:
         pulled = _judge(watch, pulled)
         reading = pulled.reading
         poll_id = work.usage.add_poll(
@@ -147,13 +172,6 @@ class PollJob:
             pulled.outcome, pulled.reason, len(reading.snapshots), len(reading.skipped), tuple(transitions), waiting
         )
         return polled, poll_id
-
-    def _watch_as_of(self, work: Work) -> Watch:
-        if self._watch is None or self._poll_id != work.usage.last_poll_id():
-            self._watch = work.usage.load_watch()
-            self._watch.provenance = work.knowledge.provenances()
-            self._numbers, self._listed = work.usage.numbers(), Listed()
-        return self._watch
 
     def _take_in(self, work: Work, watch: Watch, poll_id: int, pulled: _Pulled) -> frozenset[str]:
         reading = pulled.reading

@@ -33,6 +33,7 @@ _states = HistoryState.__table__  # type: ignore[attr-defined]
 
 _STATUSES = {status.value: status for status in KeyStatus}
 _WORKSPACE_NO = 0
+_STRETCH_POLLS = 1000  # of a stretch at most, however few keys they listed
 
 
 class Usage:
@@ -193,18 +194,19 @@ class Usage:
 
     def load_watch(self) -> Watch:
         """Everything known, as it stood after the last poll: the saved states, and the polls since replayed."""
-        watch, as_of = self._load_states()
-        for reading in self.readings(since=as_of):
+        watch = self.load_states()
+        for reading in self.readings(since=watch.taken_at):
             watch.add(reading)
-        watch.listed_before = (
-            self._connection.execute(
-                select(_polls.c.id).where(_polls.c.kind == LIVE, _polls.c.outcome == GOOD).limit(1)
-            ).first()
-            is not None
-        )
+        watch.listed_before = self.listed_live()
         return watch
 
-    def _load_states(self) -> tuple[Watch, datetime | None]:
+    def listed_live(self) -> bool:
+        """Whether a live poll ever listed the whole workspace."""
+        good = select(_polls.c.id).where(_polls.c.kind == LIVE, _polls.c.outcome == GOOD)
+        return self._connection.execute(good.limit(1)).first() is not None
+
+    def load_states(self) -> Watch:
+        """The watch as it was last saved, at `taken_at`; an empty one where nothing is, or another version saved it."""
         watch, as_of = Watch(), None
         try:
             for key_no, state, baseline, saved_at in self._connection.execute(
@@ -216,11 +218,26 @@ class Usage:
                     history = History.load(orjson.loads(state), Baseline.unpack(baseline))
                     watch.histories[history.latest.key_id] = history
         except (ValueError, KeyError, TypeError):
-            return Watch(), None  # of another version: replay everything that is kept
+            return Watch()
         if as_of is None:
-            return Watch(), None
+            return Watch()
         watch.taken_at = as_of
-        return watch, as_of
+        return watch
+
+    def stretch_end(self, since: datetime | None, most: int) -> datetime | None:
+        """The instant up to which about so many snapshots were stored after `since`; None when it is not so many."""
+        stored = select(_polls.c.taken_at, _polls.c["keys"]).where(*_stored_after(since))
+        at: datetime
+        found = 0
+        for at, keys in self._connection.execute(stored.order_by(_polls.c.taken_at).limit(_STRETCH_POLLS)):
+            found += max(keys, most // _STRETCH_POLLS)
+            if found >= most:
+                return at
+        return None
+
+    def polls_after(self, at: datetime) -> int:
+        query = select(func.count()).select_from(_polls).where(*_stored_after(at))
+        return self._connection.execute(query).scalar() or 0
 
     def save_states(self, watch: Watch, numbers: dict[str, int]) -> None:
         """Save where every history stands; the next start replays from here."""
@@ -247,12 +264,14 @@ class Usage:
         saved = {name: statement.excluded[name] for name in ("as_of", "state", "baseline")}
         self._connection.execute(statement.on_conflict_do_update(index_elements=["key_no"], set_=saved), rows)
 
-    def forget_states(self) -> None:
-        """Have the next start replay all snapshots that are kept: after an import, which may lie in the past."""
-        self._connection.execute(delete(_states))
+    def forget_states(self, before: datetime) -> None:
+        """After an import of polls from `before` on: states that have seen later ones are made again by a replay."""
+        self._connection.execute(delete(_states).where(_states.c.as_of >= before))
 
-    def readings(self, since: datetime | None = None, key_ids: Iterable[str] = ()) -> Iterator[Reading]:
-        """Stored polls after `since`, oldest first, as the readings they were."""
+    def readings(
+        self, since: datetime | None = None, key_ids: Iterable[str] = (), *, until: datetime | None = None
+    ) -> Iterator[Reading]:
+        """Stored polls after `since` and up to `until`, oldest first, as the readings they were."""
         query = (
             select(
                 _polls.c.taken_at,
@@ -274,6 +293,8 @@ class Usage:
         )
         if since is not None:
             query = query.where(_polls.c.taken_at > since)
+        if until is not None:
+            query = query.where(_polls.c.taken_at <= until)
         if ids := list(key_ids):
             query = query.where(_keys.c.key_id.in_(ids))
         rows = self._connection.execution_options(yield_per=5000).execute(query)
@@ -326,6 +347,10 @@ class Usage:
         old = select(_polls.c.id).where(_polls.c.taken_at < before)
         self._connection.execute(delete(_snapshots).where(_snapshots.c.poll_id.in_(old)))
         return int(self._connection.execute(delete(_polls).where(_polls.c.taken_at < before)).rowcount)
+
+
+def _stored_after(at: datetime | None) -> Sequence[Any]:
+    return (_polls.c.outcome != FAILED,) if at is None else (_polls.c.outcome != FAILED, _polls.c.taken_at > at)
 
 
 def _in_order(snapshots: Sequence[Snapshot], numbers: Mapping[str, int]) -> tuple[list[int], Sequence[Snapshot]]:

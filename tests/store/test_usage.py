@@ -183,7 +183,7 @@ def test_a_watch_without_saved_states_replays_everything(store: Store) -> None:
         keep(store, one)
     with store.write() as work:
         work.usage.save_states(watch, work.usage.numbers())
-        work.usage.forget_states()
+        work.usage.forget_states(NOON)
     assert dumped(load(store)) == dumped(watch)
 
 
@@ -196,7 +196,7 @@ def test_forgetting_the_states_lets_an_older_import_be_seen(store: Store) -> Non
     keep(store, reading(snapshot(1, NOON - HOUR), at=NOON - HOUR), kind="import")
     assert load(store).histories["key_1"].first_at == NOON
     with store.write() as work:
-        work.usage.forget_states()
+        work.usage.forget_states(NOON - HOUR)
     assert load(store).histories["key_1"].first_at == NOON - HOUR
 
 
