@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from flowy_watch.core.usage import DAY, Microcredits, clean_name, day_start
 from flowy_watch.errors import NotFound
@@ -33,6 +35,14 @@ class Ledger:
         """Touches nothing yet. `busy_seconds` is how long a write waits for another process's."""
         self._file = LedgerFile(path, busy_seconds=busy_seconds)
         self.path = path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def add(self, batch: Batch) -> None:
         with self._file.write() as connection:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 
 import structlog
 
@@ -82,7 +82,7 @@ class Meter:
     def _resume(self) -> None:
         """A ledger that cannot be read stops nobody's work."""
         try:
-            with closing(Ledger(self._config.ledger)) as ledger:
+            with Ledger(self._config.ledger) as ledger:
                 ledger.configure_prices(dict(self._config.prices))
                 today = self.clock.now().date()
                 keys = ledger.keys(today)

@@ -222,11 +222,8 @@ async def metered(tmp_path, script=None, **options):
 
 def counted(tmp_path, day=date(2026, 11, 24)):
     """Each key's counts of the day, by its last four."""
-    ledger = Ledger(tmp_path / "meter.db")
-    try:
+    with Ledger(tmp_path / "meter.db") as ledger:
         return {key.last_four: key.counts for key in ledger.keys(day)}
-    finally:
-        ledger.close()
 
 
 async def until(true):

@@ -102,6 +102,7 @@ def test_what_was_answered_is_counted_and_nothing_is_left_open_or_pending(tmp_pa
             return len(rig.meter.clients), rig.meter.pool.size, pending
 
     assert asyncio.run(scenario()) == (0, 0, 0)
-    rows = Ledger(tmp_path / "meter.db").five_minutes(NOON - timedelta(minutes=5), NOON)
+    with Ledger(tmp_path / "meter.db") as ledger:
+        rows = ledger.five_minutes(NOON - timedelta(minutes=5), NOON)
     told = (sum(row.counts.requests for row in rows), sum(row.counts.runs for row in rows))
     assert told == (moods.told, moods.runs)

@@ -78,7 +78,8 @@ def test_a_key_that_is_refused_after_it_was_good_is_seen_as_refused(tmp_path):
             await rig.ask(request())
 
     asyncio.run(scenario())
-    [key] = Ledger(tmp_path / "meter.db").keys(NOON.date())
+    with Ledger(tmp_path / "meter.db") as ledger:
+        [key] = ledger.keys(NOON.date())
     assert (key.status, key.counts) == (UseStatus.REFUSED, Counts(requests=2, answers_401=1))
 
 
@@ -125,14 +126,16 @@ def test_a_run_is_seen_however_its_path_is_spelt(tmp_path, path):
             return rig.upstream.log[0].path
 
     assert asyncio.run(scenario()) == f"/api/v1{path}"
-    assert [app.app_id for app in Ledger(tmp_path / "meter.db").apps()] == ["poster"]
+    with Ledger(tmp_path / "meter.db") as ledger:
+        assert [app.app_id for app in ledger.apps()] == ["poster"]
 
 
 def test_a_learned_price_counts_from_the_next_run_on_with_its_uncertainty(tmp_path):
     async def scenario():
         async with metered(tmp_path, whole(b"{}", "202 Accepted")) as rig:
             await rig.ask(run_of())
-            Ledger(tmp_path / "meter.db").learn_prices([Price("poster", 5, 4, 6, PriceSource.LEARNED)])
+            with Ledger(tmp_path / "meter.db") as ledger:
+                ledger.learn_prices([Price("poster", 5, 4, 6, PriceSource.LEARNED)])
             rig.pass_seconds(0.02)
             await rig.ask(run_of())
 
@@ -148,7 +151,8 @@ def test_origins_are_kept_as_plain_as_was_chosen(tmp_path, origins):
             await rig.ask(request("/apps", "GET", None, "User-Agent: flowy-sdk/1.2 (linux)"))
 
     asyncio.run(scenario())
-    [origin] = Ledger(tmp_path / "meter.db").origins()
+    with Ledger(tmp_path / "meter.db") as ledger:
+        [origin] = ledger.origins()
     told = (origin.address, origin.user_agent)
     if origins is Origins.HASHED:
         assert [len(part) for part in told] == [12, 12]
@@ -163,9 +167,9 @@ def test_what_comes_without_a_key_is_no_key_and_no_secret_is_in_the_file(tmp_pat
                 await rig.ask(raw)
 
     asyncio.run(scenario())
-    ledger = Ledger(tmp_path / "meter.db")
-    assert [(key.name, key.last_four) for key in ledger.keys(NOON.date())] == [("prod", "WXYZ")]
-    rows = ledger.five_minutes(NOON - timedelta(minutes=5), NOON)
+    with Ledger(tmp_path / "meter.db") as ledger:
+        assert [(key.name, key.last_four) for key in ledger.keys(NOON.date())] == [("prod", "WXYZ")]
+        rows = ledger.five_minutes(NOON - timedelta(minutes=5), NOON)
     assert {row.fingerprint: row.counts.requests for row in rows}["none"] == 2
     assert not any(SECRET.encode() in file.read_bytes() for file in tmp_path.iterdir())
 

@@ -103,13 +103,15 @@ def test_requests_per_minute_are_limited_as_flowy_says_it(tmp_path):
 def test_a_block_from_another_process_stops_the_next_request_of_that_key_alone(tmp_path):
     async def scenario():
         async with metered(tmp_path) as rig:
-            connection, other = await rig.connect(), Ledger(tmp_path / "meter.db")
+            connection = await rig.connect()
             statuses = [(await connection.ask(request())).status]
-            other.block(KEY, by="ana", why="leaked", now=NOON)
+            with Ledger(tmp_path / "meter.db") as other:
+                other.block(KEY, by="ana", why="leaked", now=NOON)
             rig.pass_seconds(0.010)
             answer = await connection.ask(request())
             statuses += [answer.status, (await rig.ask(request(secret="flw_sk_another_key_0000"))).status]
-            other.unblock(KEY)
+            with Ledger(tmp_path / "meter.db") as other:
+                other.unblock(KEY)
             rig.pass_seconds(0.010)
             return answer.body, [*statuses, (await connection.ask(request())).status]
 
@@ -121,7 +123,8 @@ def test_a_block_from_another_process_stops_the_next_request_of_that_key_alone(t
 
 def test_blocks_hold_while_the_ledger_cannot_be_read(tmp_path):
     async def scenario():
-        Ledger(tmp_path / "meter.db").block(KEY, by="ana", why="", now=NOON)
+        with Ledger(tmp_path / "meter.db") as other:
+            other.block(KEY, by="ana", why="", now=NOON)
         async with metered(tmp_path) as rig:
             statuses = [(await rig.ask(request())).status]
             for file in tmp_path.iterdir():
@@ -137,7 +140,8 @@ def test_blocks_hold_while_the_ledger_cannot_be_read(tmp_path):
 
 def test_a_refused_upload_is_answered_on_a_connection_that_lives_on_when_it_is_short(tmp_path):
     async def scenario():
-        Ledger(tmp_path / "meter.db").block(KEY, by="ana", why="", now=NOON)
+        with Ledger(tmp_path / "meter.db") as other:
+            other.block(KEY, by="ana", why="", now=NOON)
         async with metered(tmp_path) as rig:
             connection = await rig.connect()
             short = await connection.ask(run_of())

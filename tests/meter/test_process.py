@@ -47,11 +47,8 @@ def metering(folder, upstream, port):
 
 
 def today(folder):
-    ledger = Ledger(folder / "meter.db")
-    try:
+    with Ledger(folder / "meter.db") as ledger:
         return {key.last_four: key.counts for key in ledger.keys(SystemClock().now().date())}
-    finally:
-        ledger.close()
 
 
 def test_it_counts_what_the_simulated_flowy_answers_and_drains_on_sigterm(tmp_path, flowy):
