@@ -116,6 +116,7 @@ class FakeSlack:
         self._folder, self._on_post = folder, on_post
         self._lock, self._stopping = Lock(), Event()
         self._posts: list[Post] = []
+        self._versions: list[Post] = []
         self._requests: list[str] = []
         self._privately: list[Private] = []
         self._scripts: deque[_Script] = deque()
@@ -151,6 +152,12 @@ class FakeSlack:
     def posts(self) -> tuple[Post, ...]:
         with self._lock:
             return tuple(self._posts)
+
+    @property
+    def versions(self) -> tuple[Post, ...]:
+        """Every message as it was first and after each change, in order."""
+        with self._lock:
+            return tuple(self._versions)
 
     @property
     def requests(self) -> tuple[str, ...]:
@@ -284,6 +291,7 @@ class FakeSlack:
                     kept["blocks"] = payload.get("blocks") or []  # without them Slack removes the old ones
                     updated = Post(post.channel, post.ts, kept, post.updates + 1)
                     self._posts[place] = updated
+                    self._versions.append(updated)
                     break
             else:
                 return _answer(ok=False, error="message_not_found")
@@ -346,6 +354,7 @@ class FakeSlack:
         with self._lock:
             post = Post(channel, self._stamp(), dict(payload))
             self._posts.append(post)
+            self._versions.append(post)
         self._write(post)
         return post
 

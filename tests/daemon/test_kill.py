@@ -27,7 +27,7 @@ from tests.cli.rig import Rig, next_midnight, now, wait_until
 from .running import Running
 
 LEVELS = {850.0: "is at 85 %", 970.0: "is at 97 %", 1000.0: "has spent its daily cap"}
-RECIPIENTS = ("oncall@example.com", "lead@example.com")
+RECIPIENTS, GONE, SLEEPER = ("oncall@example.com", "lead@example.com"), "gone@example.com", "night@example.com"
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ class Wreck:
         """The messages, each by the id of the notice that carries it."""
         return {row[2] for row in self.rows if row[:2] == ("sent", channel)}
 
+    def held(self) -> set[str]:
+        """The keys of whose alerts notices wait for the end of quiet hours."""
+        return {row[1] for row in self.rows if row[0] == "held"}
+
     def silent(self, channel: str) -> set[str]:
         """Notices of which nobody heard, and which no later one about the same alert made needless."""
         over = {row[2] for row in self.rows if row[0] in ("sent by", "overtaken")}
@@ -56,6 +60,8 @@ KEPT = (
     "SELECT 'notice', channel, id, seq, alert_id, change FROM outbox",
     "SELECT 'sent', channel, carrier, remote_id FROM outbox WHERE status = 'sent' AND id = carrier",
     "SELECT 'sent by', channel, id, carrier FROM outbox WHERE status = 'sent'",
+    "SELECT 'held', key_name, 'sleeper' FROM outbox JOIN alerts ON alerts.id = alert_id"
+    " WHERE outbox.status = 'waiting' AND held_until IS NOT NULL",
     "SELECT 'overtaken', channel, id, alert_id FROM outbox WHERE status = 'withheld'",
 )
 
@@ -111,8 +117,8 @@ class Watched:
             daemon.process.wait(10)
             assert faults(daemon) == []
         before, self.left = self.left, wreck(self.rig.database, self.rig.folder / f"left-{self.lives:02d}")
-        assert self.left.rows >= before.rows
-        assert self.left.sent("ops") <= {post.outbox_id for post in self.rig.slack.posts}
+        assert {row for row in before.rows if row[0] != "held"} <= self.left.rows
+        assert self.left.sent("ops") <= {version.outbox_id for version in self.rig.slack.versions}
         return self.left
 
     def pause(self, most: float) -> None:
@@ -187,10 +193,16 @@ def run_until_quiet(watched: Watched) -> Wreck:
     rig = watched.rig
     with Running(rig, name="last") as daemon:
         daemon.until_polled()
-        wait_until(lambda: not rig.good("status", "--json").json["outbox"]["waiting"], "an empty outbox", within=90)
+        wait_until(partial(nothing_is_due, rig), "an empty outbox", within=90)
         assert daemon.stopped()[0] == 0
         assert faults(daemon) == []
     return wreck(rig.database, rig.folder / "end")
+
+
+def nothing_is_due(rig: Rig) -> bool:
+    """Whether all that waits is held back by quiet hours."""
+    with closing(sqlite3.connect(rig.database)) as opened:
+        return not list(opened.execute("SELECT 1 FROM outbox WHERE status = 'waiting' AND held_until IS NULL"))
 
 
 # ── what people were told ────────────────────────────────────────────────────────────────────────────────────────────
@@ -221,9 +233,14 @@ def untold(watched: Watched, texts: Iterable[str]) -> list[str]:
 def climbing(rig: Rig, request: pytest.FixtureRequest) -> Watched:
     # A new day would set the counters back in the middle.
     wait_until(lambda: now() + timedelta(seconds=150) < next_midnight(), "midnight to be over", within=200)
+    night = f"{now() - timedelta(hours=1):%H:%M}-{now() + timedelta(hours=6):%H:%M} UTC"
     rig.configure(every="1s", more="[detectors.spike]\nenabled = false\n")
     text = rig.config.read_text(encoding="utf-8")
-    rig.config.write_text(text.replace('to = ["oncall@example.com"]', f"to = {list(RECIPIENTS)}"), encoding="utf-8")
+    mail = text[text.index("[channels.mail]") : text.index("[detectors.spike]")].replace("oncall@", "night@")
+    sleeper = mail.replace("[channels.mail]", "[channels.sleeper]") + f'quiet_hours = "{night}"\n'
+    text = text.replace('to = ["oncall@example.com"]', f"to = {[*RECIPIENTS, GONE]}") + sleeper
+    rig.config.write_text(text, encoding="utf-8")
+    rig.sink.refuse(GONE)
     return Watched(rig, Random(request.param))
 
 
@@ -236,18 +253,27 @@ def test_nothing_is_lost_whenever_it_is_killed(climbing: Watched) -> None:
         climbing.life(moment)
 
     end = run_until_quiet(climbing)
-    assert end.rows >= climbing.left.rows
+    assert end.rows >= {row for row in climbing.left.rows if row[0] != "held"}
     caps = [(alert["key_name"], alert["status"]) for alert in rig.alerts() if alert["kind"] == "cap"]
     assert sorted(caps) == sorted((name, "open") for name in climbing.climbing)
     assert untold(climbing, rig.told()) == []
     assert end.silent("ops") == set()
-    assert Counter(post.outbox_id for post in rig.slack.posts) == Counter(end.sent("ops"))
+    posted = Counter(version.outbox_id for version in rig.slack.versions if not version.updates)
+    assert max(posted.values()) == 1
+    assert {version.outbox_id for version in rig.slack.versions} == end.sent("ops")
     assert end.silent("mail") == set()
     for recipient in RECIPIENTS:
         mails = mails_to(rig, recipient)
         assert untold(climbing, map(words, mails)) == []
         assert {outbox_id(mail) for mail in mails} == end.sent("mail")
         assert len({(outbox_id(mail), words(mail)) for mail in mails}) == len(end.sent("mail"))
+    assert GONE not in {mail.recipient for mail in rig.sink.mails}
+    told_at_night = list(map(words, mails_to(rig, SLEEPER)))
+    assert end.held() == {name for name, reached in climbing.climbing.items() if reached == 1}
+    assert not any(LEVELS[850.0] in text for text in told_at_night)
+    assert untold(climbing, told_at_night) == [
+        f"{name} {LEVELS[850.0]}" for name in climbing.climbing if name in end.held()
+    ]
 
 
 @pytest.mark.slow
