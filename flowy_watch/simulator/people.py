@@ -191,7 +191,7 @@ class FakeSlack:
         """The API says no with this word; the webhook does with its own status for it."""
         self._script(_Script(body=error, status=0, on=on))
 
-    def limit(self, seconds: int, *, on: str = "") -> None:
+    def limit(self, seconds: int | str, *, on: str = "") -> None:
         body = json.dumps({"ok": False, "error": "ratelimited"})
         self._script(_Script(status=429, body=body, headers={"Retry-After": str(seconds)}, on=on))
 

@@ -210,6 +210,35 @@ def test_the_wish_for_a_pause_is_obeyed_to_the_second_in_the_middle_of_a_storm(
     assert [len(naming(slack, name)) for name in names] == [1] * 300
 
 
+@pytest.mark.parametrize(
+    ("asked", "least", "most"),
+    [
+        ("1", 1, 1),
+        ("30", 30, 30),
+        ("120", 120, 120),
+        *((senseless, 0.9, 2) for senseless in ("soon", "-5", "9" * 12, "Mon, 02 Mar 2026 12:02:00")),
+    ],
+)
+def test_nothing_goes_out_before_the_pause_is_over_and_other_channels_do_not_wait(
+    asked: str, least: float, most: float, store: Store, slack: FakeSlack, clock: SetClock
+) -> None:
+    """What makes no sense leaves the pause to us."""
+    (alert,) = breach(store, "a", at=clock)
+    with store.write() as work:
+        work.outbox.add([Notification("mail", Change.OPENED, alert, NOON, "mail")])
+    slack.limit(asked, on="chat.postMessage")
+    sender, mail = delivery(store, slack, clock), FakeChannel(name="mail")
+    assert sender.send_due() == 0
+    assert Delivery(store, mail, OwnerRenderer(), clock).send_due() == 1
+    due_in = sender.due_in()
+    assert due_in is not None
+    assert least <= due_in <= most
+    clock.at += (due_in - 0.1) * SECOND
+    assert (sender.send_due(), len(slack.requests)) == (0, 1)
+    clock.at += 0.1 * SECOND
+    assert (sender.send_due(), len(slack.posts)) == (1, 1)
+
+
 def test_the_loop_wakes_up_when_the_pause_is_over_and_not_at_its_next_look(
     store: Store, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
