@@ -9,6 +9,7 @@ from flowy_watch.core.provenance import Figure, Knowledge, Sure
 from flowy_watch.errors import SourceError
 from flowy_watch.sources import SOURCES
 from flowy_watch.sources.contract import ApiOptions
+from flowy_watch.sources.export import FileOptions
 from flowy_watch.sources.offers import Offers, look
 from flowy_watch.sources.probe import ProbeOptions
 
@@ -29,6 +30,8 @@ def knowledge(kind: str, config: BaseModel) -> Knowledge:
                 knows.pop(figure, None)
         if not (config.workspace.path and config.workspace.balance):
             knows.pop(Figure.BALANCE, None)
+    if isinstance(config, FileOptions) and config.workspace is None:
+        knows.pop(Figure.BALANCE)
     if isinstance(config, ProbeOptions) and config.prices:
         knows[Figure.SPENT] = Sure.BY_PRICE
     return knows

@@ -24,6 +24,7 @@ from flowy_watch.core.period import WEEKDAYS
 from flowy_watch.core.route import Route
 from flowy_watch.detectors import KeyRules
 from flowy_watch.settings import checks
+from flowy_watch.sources.file import ColumnNames
 from flowy_watch.sources.meter import MeterOptions
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -81,27 +82,10 @@ class SourceSettings(_Section):
     config: BaseModel
 
 
-class ColumnSettings(_Section):
-    """`[import.columns]`: what a file calls a column that it calls otherwise. Empty: as we do."""
-
-    key_id: str = ""
-    name: str = ""
-    at: str = ""
-    spent_today: str = ""
-    last_used_at: str = ""
-    daily_cap: str = ""
-    status: str = ""
-
-    @property
-    def called(self) -> dict[str, str]:
-        """Theirs by ours, of those that differ."""
-        return {ours: theirs for ours, theirs in self if theirs}
-
-
 class ImportSettings(_Section):
     """`[import]`: how files of snapshots are read."""
 
-    columns: ColumnSettings = ColumnSettings()
+    columns: ColumnNames = ColumnNames()
 
 
 class KeySettings(_Section):

@@ -35,7 +35,8 @@ deadline = "60s"                     # a whole poll with its retries
 # keys = { path = "/keys", items = "data" }
 # workspace = { path = "/workspace", balance = "data.creditBalance" }
 # fields = { id = "id", spent_today = "spentToday", last_used_at = "lastUsedAt", daily_cap = "dailySpendCap" }
-# Other kinds: meter (what our proxy counted) and probe (each key asks Flowy itself); docs/ways-in.md compares them.
+# Other kinds: meter (what our proxy counted), probe (each key asks Flowy itself) and file (an export);
+# docs/ways-in.md compares them.
 
 # What a file calls our columns, for `flowy-watch import` and `backtest`; --map does the same for one file.
 # [import.columns]

@@ -2,7 +2,8 @@
 
 from flowy_watch.sources.api import ApiSource
 from flowy_watch.sources.base import Kind
+from flowy_watch.sources.export import FileSource
 from flowy_watch.sources.meter import MeterSource
 from flowy_watch.sources.probe import ProbeSource
 
-SOURCES: dict[str, Kind] = {"api": ApiSource, "meter": MeterSource, "probe": ProbeSource}
+SOURCES: dict[str, Kind] = {"api": ApiSource, "file": FileSource, "meter": MeterSource, "probe": ProbeSource}

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar
 
+from pydantic import BaseModel, ConfigDict
+
 from flowy_watch.core.usage import (
     CREDIT,
     MOST,
@@ -35,6 +37,25 @@ _NEEDED = ("key_id", "at", "spent_today")
 _LISTED = 100  # bad lines that are named; all are counted
 _TOLERATED = timedelta(minutes=5)  # between the clock of an export and ours
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?")
+
+
+class ColumnNames(BaseModel):
+    """`[import.columns]` and `[source.columns]`: what a file calls our columns. Empty: as we do."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    key_id: str = ""
+    name: str = ""
+    at: str = ""
+    spent_today: str = ""
+    last_used_at: str = ""
+    daily_cap: str = ""
+    status: str = ""
+
+    @property
+    def called(self) -> dict[str, str]:
+        """Theirs by ours, of those that differ."""
+        return {ours: theirs for ours, theirs in self if theirs}
 
 
 def columns(called: Mapping[str, str] | None = None) -> Columns:

@@ -11,6 +11,7 @@ from flowy_watch.ledger import Batch, Counts, Ledger, bucket_of, fingerprint_of
 from flowy_watch.ledger.batch import KeySeen
 from flowy_watch.sources.api import ApiSource
 from flowy_watch.sources.base import Source
+from flowy_watch.sources.export import FileSource
 from flowy_watch.sources.meter import MeterSource
 from flowy_watch.sources.probe import ProbeSource
 
@@ -145,6 +146,36 @@ class ProbeRig(Rig):
         self.source: Source = ProbeSource(config, self._time, monotonic=self._time.monotonic)
 
 
+class FileRig(Rig):
+    secret = TOKEN
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "usage.csv"
+        self.options: dict[str, Any] = {"path": self._path}
+        self.source: Source = FileSource(FileSource.Config(**self.options))
+
+    def id_of(self, number: int) -> str:
+        return "line 3" if number == 2 and "much" in self._path.read_text() else f"key_{number}"
+
+    def list_keys(self, count: int) -> None:
+        self._write(*(f"key_{n},{NOON.isoformat()},5" for n in range(1, count + 1)))
+
+    def spoil_one(self) -> None:
+        self._write(f"key_1,{NOON.isoformat()},5", f"key_2,{NOON.isoformat()},much")
+
+    def break_down(self) -> None:
+        self._write(f"{TOKEN} was here")
+
+    def _write(self, *lines: str) -> None:
+        self._path.write_text("\n".join(("key_id,at,spent_today", *lines)))
+
+
+@contextmanager
+def file_rig() -> Iterator[Rig]:
+    with TemporaryDirectory() as folder:
+        yield FileRig(Path(folder))
+
+
 APPS = Reply(
     {"data": [{"id": "app_1", "slug": "photo", "runCount": 5}]},
     headers={"X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "59", "X-RateLimit-Reset": "1773144060"},
@@ -164,4 +195,9 @@ def probe_rig() -> Iterator[Rig]:
             server.close()
 
 
-RIGS: dict[str, Callable[[], AbstractContextManager[Rig]]] = {"api": api_rig, "meter": meter_rig, "probe": probe_rig}
+RIGS: dict[str, Callable[[], AbstractContextManager[Rig]]] = {
+    "file": file_rig,
+    "api": api_rig,
+    "meter": meter_rig,
+    "probe": probe_rig,
+}
