@@ -171,6 +171,8 @@ def _advice(error: OperationalError) -> str:
     for sign, advice in (
         ("locked", "another process holds it for too long"),
         ("full", "free some disk space; nothing was half written"),
+        ("no space left", "free some disk space; nothing was half written"),
+        ("disk i/o", "look at the disk: its space, its quota, its health; nothing was half written"),
         ("unable to open", "check that the folder exists and can be written"),
         ("readonly", "check the file's permissions"),
         ("malformed", "restore a backup (flowy-watch db backup)"),
