@@ -16,7 +16,7 @@ from queue import Empty, Full, Queue
 from random import SystemRandom
 from threading import Event, Lock, Thread
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
@@ -27,11 +27,13 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from flowy_watch.channels.base import Act
 from flowy_watch.channels.retry_after import retry_after
-from flowy_watch.channels.websocket import WebSocket
 from flowy_watch.core.check import Check
 from flowy_watch.core.press import Press, Until, Verb, read_action
 from flowy_watch.core.redact import redact
 from flowy_watch.errors import ChannelError, FlowyWatchError, Refused, TryLater
+
+if TYPE_CHECKING:  # it costs a tenth of a second, and few have buttons
+    from websockets.sync.client import ClientConnection
 
 ADVICE = {
     "invalid_auth": "the app token is not valid; set channels.{name}.app_token to an App-Level Token (xapp-…)",
@@ -43,6 +45,8 @@ ADVICE = {
 _OTHERWISE = "switch on Socket Mode and Interactivity in the Slack app's settings"
 _FIRST_PAUSE, _LONGEST_PAUSE, _AFTER_REFUSAL = 1.0, 60.0, 300.0  # seconds
 _STEADY = 30.0  # a connection that lasted so many seconds was a good one
+_LONGEST = 4 << 20  # bytes of one message; Slack's are below a hundred thousand
+_GOODBYE = 0.5  # seconds for the other side to take leave
 _MOST_WAITING = 100
 _REMEMBERED = 1000  # presses; Slack sends one again only within moments
 _ANSWERS_COME_FROM = "hooks.slack.com"
@@ -78,7 +82,7 @@ class SlackButtons:
         # httpx writes every URL to the log at INFO, and whoever knows this one can answer in our name.
         logging.getLogger("httpx").addFilter(_only_warnings)
         self._stopping, self._lock = Event(), Lock()
-        self._socket: WebSocket | None = None
+        self._socket: ClientConnection | None = None
         self._trouble = "not connected yet"
         self._threads = [
             Thread(target=work, name=f"{what}-{name}", daemon=True)
@@ -97,9 +101,10 @@ class SlackButtons:
     def stop(self, *, within: timedelta) -> None:
         """Hangs up; what was pressed before is still acted upon, for at most `within`."""
         self._stopping.set()
-        with self._lock, suppress(OSError):  # it may have ended just now
-            if self._socket:
-                self._socket.hang_up()
+        with self._lock:
+            connection = self._socket
+        if connection:
+            connection.close()  # also ends a wait for what comes next
         until = monotonic() + within.total_seconds()
         for thread in self._threads:
             if thread.is_alive():
@@ -140,24 +145,42 @@ class SlackButtons:
                 self._stopping.wait(pause or backoff)
 
     def _listen(self) -> None:
-        """One connection, until Slack asks for another. Raises OSError when it breaks."""
-        with WebSocket.connect(self._address(), timeout=self._timeout, beat=self._beat) as connection:
-            with self._lock:
-                self._socket = connection
-            try:
-                while not self._stopping.is_set():
-                    said = _object(connection.receive())
-                    if said.get("type") == "hello":
-                        self._note("")
-                    elif said.get("type") == "disconnect":
-                        if said.get("reason") == "link_disabled":
-                            raise Refused(f'Slack hears no buttons for channel "{self._name}": {_OTHERWISE}')
-                        return
-                    else:
-                        self._take(connection, said)
-            finally:
+        """One connection, until Slack asks for another. Raises OSError when it cannot be made or breaks."""
+        from websockets.exceptions import WebSocketException
+        from websockets.sync.client import connect
+
+        try:
+            with connect(
+                self._address(),
+                compression=None,
+                open_timeout=self._timeout,
+                close_timeout=_GOODBYE,
+                ping_interval=self._beat,
+                ping_timeout=2 * self._beat,
+                max_size=_LONGEST,
+                logger=silent_logger(),  # it would name the address, with which anybody can answer for us
+            ) as connection:
                 with self._lock:
-                    self._socket = None
+                    self._socket = connection
+                try:
+                    self._hear(connection)
+                finally:
+                    with self._lock:
+                        self._socket = None
+        except WebSocketException as error:
+            raise ConnectionError(type(error).__name__) from error
+
+    def _hear(self, connection: "ClientConnection") -> None:
+        while not self._stopping.is_set():
+            said = _object(connection.recv(decode=True))
+            if said.get("type") == "hello":
+                self._note("")
+            elif said.get("type") == "disconnect":
+                if said.get("reason") == "link_disabled":
+                    raise Refused(f'Slack hears no buttons for channel "{self._name}": {_OTHERWISE}')
+                return
+            else:
+                self._take(connection, said)
 
     def _address(self) -> str:
         """Where Slack wants to be listened to."""
@@ -194,7 +217,7 @@ class SlackButtons:
 
     # ── the presses ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _take(self, connection: WebSocket, envelope: Mapping[str, Any]) -> None:
+    def _take(self, connection: "ClientConnection", envelope: Mapping[str, Any]) -> None:
         """Acknowledged at once, whatever it is: Slack waits three seconds, and shows a person that it waits."""
         envelope_id = envelope.get("envelope_id")
         if not isinstance(envelope_id, str) or not envelope_id:
@@ -291,8 +314,8 @@ class SlackButtons:
 
 
 def silent_logger() -> logging.Logger:
-    """For slack_sdk: every error is raised; it need not be logged too."""
-    return logging.Logger("slack_sdk", logging.CRITICAL)
+    """For libraries that raise every error: it need not be logged too."""
+    return logging.Logger("slack", logging.CRITICAL + 1)
 
 
 def _only_warnings(record: logging.LogRecord) -> bool:
