@@ -1,7 +1,7 @@
 """What the commands print: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flowy_watch.core.alert import Alert, Status
 from flowy_watch.core.finding import Severity
 from flowy_watch.core.notification import Manner
-from flowy_watch.core.provenance import Figure, Provenance
+from flowy_watch.core.provenance import Figure, Provenance, Sure
 from flowy_watch.core.silence import Silence
 from flowy_watch.core.stop import Stop
 from flowy_watch.core.usage import day_of
@@ -228,10 +228,16 @@ def print_status(fields: dict[str, Any]) -> None:
         table.add_row(
             Text(f"{key['name'] or key['key_id']}" + (f" …{key['last_four']}" if key["last_four"] else "")),
             "–" if spent is None else credit_words(int(spent * 1e6)) + ("" if sure == "exact" else f" ({sure})"),
-            "none" if cap is None else credit_words(int(cap * 1e6)),
-            f"{used:%m-%d %H:%M}" if used else "never",
+            _missing(key, Figure.CAP, "none") if cap is None else credit_words(int(cap * 1e6)),
+            f"{used:%m-%d %H:%M}" if used else _missing(key, Figure.LAST_USED, "never"),
         )
     console.print(table)
+
+
+def _missing(key: Mapping[str, Any], figure: Figure, word: str) -> str:
+    """`word`, where a source would know better; else that nobody does."""
+    told = {one["figure"]: one["sure"] for one in key["figures"]}
+    return word if not told or told.get(figure.value) == Sure.EXACT.value else "–"
 
 
 def _about(alert_id: int | None) -> str:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from flowy_watch.core.provenance import Figure, Knowledge, Sure
 
-Need = tuple[frozenset[Figure], ...]
-"""One figure of each set is needed."""
+Need = tuple[frozenset[Figure] | tuple[Figure, ...], ...]
+"""Of each set or list one figure is needed; of a list, the first that is known is used."""
 
 
 def _all_of(*figures: Figure) -> Need:
@@ -17,7 +17,7 @@ NEEDS: dict[str, Need] = {
     "cap": _all_of(Figure.SPENT, Figure.CAP),
     "spike": _all_of(Figure.SPENT),
     "ramp": _all_of(Figure.SPENT),
-    "last_used": (frozenset({Figure.LAST_USED, Figure.SPENT}),),
+    "last_used": ((Figure.LAST_USED, Figure.SPENT),),
     "new_origin": _all_of(Figure.ORIGINS),
     "new_app": _all_of(Figure.ORIGINS),
     "balance": _all_of(Figure.BALANCE),
@@ -49,12 +49,13 @@ def _one(kind: str, need: Need, sources: Mapping[str, Knowledge], *, off: bool) 
     found: list[str] = []
     missing: list[str] = []
     for alternatives in need:
-        known = [_from(figure, sources) for figure in Figure if figure in alternatives]
+        ordered = sorted(alternatives) if isinstance(alternatives, frozenset) else alternatives
+        known = [_from(figure, sources) for figure in ordered]
         told = [words for words in known if words]
         if told:
-            found += told
+            found += told if isinstance(alternatives, frozenset) else told[:1]
         else:
-            missing.append(" or ".join(figure.words for figure in Figure if figure in alternatives))
+            missing.append(" or ".join(figure.words for figure in ordered))
     if missing:
         return Raisable(kind, can=False, words=f"needs {' and '.join(missing)}, which no configured source knows")
     return Raisable(kind, can=True, words=", ".join(found) or "whatever the source")

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from flowy_watch.app import open_ledger
 from flowy_watch.core.alert import Alert
 from flowy_watch.core.baseline import SLOTS, WEEK, Baseline, hour_number
-from flowy_watch.core.provenance import Provenance
+from flowy_watch.core.provenance import Figure, Provenance
 from flowy_watch.core.usage import CREDIT, DAY, day_of, day_start
 from flowy_watch.core.words import credit_words
 from flowy_watch.errors import NotFound, StoreError
@@ -83,6 +83,7 @@ def show(site: "Site", visit: Visit) -> Response:
         label=shorten(visible(row.name or row.key_id)),
         reset=day_start(today + DAY),
         provenance=provenance,
+        cap_known=cap is not None or provenance is None or Figure.CAP in provenance.figures,
         block=_block(site, provenance),
         done=DONE.get(visit.query.get("done", ""), ""),
     )

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from flowy_watch.core.alert import Alert, Status
 from flowy_watch.core.baseline import DAYS
+from flowy_watch.core.provenance import Figure
 from flowy_watch.core.usage import DAY, Microcredits, day_of
 from flowy_watch.store import Work
 from flowy_watch.store.usage import GOOD
@@ -156,6 +157,7 @@ def _render(site: "Site", visit: Visit, asked: Asked, work: Work, version: str) 
         more_alerts=severities.total() - len(alerts),
         severities=severities,
         keys=listed,
+        uncapped=_uncapped(work, listed),
         sparks={number: sparkline([by_day.get(day) for day in days]) for number, by_day in spends.items()},
         known=len(lines),
         found=len(wanted),
@@ -190,6 +192,12 @@ def _lines(site: "Site", work: Work, today: date) -> list[KeyLine]:
         )
         for row in work.views.keys(today)
     ]
+
+
+def _uncapped(work: Work, lines: Sequence[KeyLine]) -> frozenset[str]:
+    """Keys that are known to have no cap."""
+    told = {line.key_id: work.knowledge.provenance(line.key_id) for line in lines if line.cap is None}
+    return frozenset(key_id for key_id, found in told.items() if found is None or Figure.CAP in found.figures)
 
 
 _WORST = ("critical", "warning", "info")

@@ -31,6 +31,15 @@ def test_of_two_sources_the_surer_is_named() -> None:
     assert found["cap"] == "needs daily caps, which no configured source knows"
 
 
+def test_last_used_is_judged_by_spend_only_where_nobody_tells_uses() -> None:
+    spent = {Figure.SPENT: Sure.EXACT}
+    words = [
+        next(one.words for one in raisable({"api": knows}) if one.kind == "last_used")
+        for knows in (spent, spent | {Figure.LAST_USED: Sure.EXACT})
+    ]
+    assert words == ["spend exact (api)", "last use exact (api)"]
+
+
 def test_what_is_switched_off_cannot_be_raised() -> None:
     (blind,) = [one for one in raisable({}, off=["blind"]) if one.kind == "blind"]
     assert (blind.can, blind.words) == (False, "switched off by detectors.blind.enabled")

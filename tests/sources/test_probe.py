@@ -329,3 +329,13 @@ def test_a_pull_ends_with_its_deadline_and_those_left_out_come_first_in_the_next
     assert [s.name for s in second.snapshots] == ["key-0", "key-3", "key-4"]
     source.close()
     server.close()
+
+
+def test_a_key_that_hangs_holds_up_nobody_for_longer_than_its_timeout(rig: Rig) -> None:
+    rig.restarted(timeout=timedelta(seconds=0.3))
+    rig.poll()
+    rig.clock.wait(**FIVE)
+    rig.flowy.server.faults.public = Fault(FaultKind.HANG, times=1)
+    reading = rig.reading()
+    assert [s.name for s in reading.snapshots] == ["newer", "site"]
+    assert [one.reason for one in reading.skipped] == ["no whole answer in 0.3 s"]

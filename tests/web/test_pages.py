@@ -336,3 +336,17 @@ def test_spend_that_is_not_known_is_shown_as_that_on_every_page_and_to_programs(
     house.poll(nobody_knows, snapshot(7, key_id="key_2"), at=NOON + timedelta(minutes=1))
     assert "≥ 7 credits not known of 1 key" in text(page(house, "/"))
     assert api.get("/api/v1/workspace").json()["spent_today"] == 7
+
+
+def test_a_cap_that_no_source_knows_is_not_called_none(house: House) -> None:
+    told = {"key_1": Provenance({Figure.STATUS: From("probe"), Figure.LAST_USED: From("probe", Sure.LEAST)})}
+    house.poll(snapshot()._replace(spent=None), snapshot(key_id="key_2"))
+    with house.app.store.write() as work:
+        work.knowledge.note_provenances(told, work.usage.numbers())
+    overview = text(page(house, "/"))
+    assert "render not known not known not seen active" in overview
+    assert "render 0 no cap never active" in overview
+    found = text(page(house, "/keys/key_1"))
+    assert "Daily cap – not known from this source" in found
+    assert "no use seen" in found
+    assert "Daily cap none only the balance bounds it" in text(page(house, "/keys/key_2"))
