@@ -1,4 +1,4 @@
-"""The meter's own answers, in the shape of Flowy's errors."""
+"""The meter's own answers: in the shape of Flowy's errors, and saying that they are not Flowy's."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -11,7 +11,7 @@ from flowy_watch.meter.head import CLOSE, head_bytes
 def answer(
     status: int, error: str, headers: Sequence[tuple[bytes, bytes]] = (), *, close: bool, head_only: bool = False
 ) -> bytes:
-    body = orjson.dumps({"error": error})
+    body = orjson.dumps({"error": f"{error} (flowy-watch meter)"})
     lines = [b"Content-Type: application/json", b"Content-Length: %d" % len(body)]
     lines += [name + b": " + value for name, value in headers]
     if close:

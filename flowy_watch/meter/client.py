@@ -54,7 +54,7 @@ class Client(asyncio.Protocol):
         self.address = self.meter.labels.address(peer[0] if isinstance(peer, tuple) else "")
         if not self.meter.admit(self):
             self._closing = True
-            self._transport.write(answer(503, "Too many connections (flowy-watch meter)", close=True))
+            self._transport.write(answer(503, "Too many connections", close=True))
             self._transport.close()
 
     def data_received(self, data: bytes) -> None:
@@ -67,7 +67,7 @@ class Client(asyncio.Protocol):
             self._without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError:
             log.exception("meter.broken")
-            self._refuse(500, "The meter failed at this request (flowy-watch meter)")
+            self._refuse(500, "The meter failed at this request")
         except httptools.HttpParserError:
             self._refuse(400, "The request is not HTTP/1.1 as it should be")
         if self._mute > self.meter.limits.head_bytes and not self._closing:

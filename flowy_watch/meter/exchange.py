@@ -206,7 +206,7 @@ class Exchange:
             return
         coding = noted.get(b"transfer-encoding", b"").lower()
         if coding not in (b"", b"chunked") or b"content-length" in twice or status == 101:
-            self.abandon(502, "Flowy's answer could not be understood (flowy-watch meter)")
+            self.abandon(502, "Flowy's answer could not be understood")
             return
         self.answering = True
         self._count(status, noted)
@@ -274,7 +274,7 @@ class Exchange:
             self._meter.pool.serve(self, safe=False)
             self.push()
         else:
-            self.abandon(502, "Flowy hung up before it answered (flowy-watch meter)")
+            self.abandon(502, "Flowy hung up before it answered")
 
     def sweep(self, seconds: float) -> None:
         """Give up on a side that does nothing for too long."""
@@ -282,9 +282,9 @@ class Exchange:
         waited = seconds - self.moved_at
         if self._client.full or not self.request_ended:
             if waited > limits.silence_seconds:
-                self.abandon(408, "The request did not come to its end in time (flowy-watch meter)")
+                self.abandon(408, "The request did not come to its end in time")
         elif self.upstream and waited > limits.answer_seconds:
-            self.abandon(504, "Flowy did not answer in time (flowy-watch meter)")
+            self.abandon(504, "Flowy did not answer in time")
 
     def _look(self, data: dict[str, object]) -> None:
         """What a small answer says about a run."""

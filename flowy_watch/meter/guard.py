@@ -102,7 +102,7 @@ class Guard:
         """Why this request is not forwarded, if it is not."""
         self.refresh()
         if key.fingerprint in self._blocked:
-            return Stop(401, "This API key is blocked (flowy-watch meter)", [])
+            return Stop(401, "This API key is blocked", [])
         rules = key.rules
         if rules.requests_per_minute is not None and (stop := self._too_many(key, rules.requests_per_minute, now)):
             return stop
@@ -127,7 +127,7 @@ class Guard:
         over = rules.daily_cap is not None and day.spent + day.pending + max(price, 1) > rules.daily_cap
         if over or (rules.daily_runs is not None and day.runs + day.pending_runs >= rules.daily_runs):
             until = f"{next_reset(now):%Y-%m-%d %H:%M} UTC"
-            return Stop(402, f"Daily cap of this API key reached; next runs from {until} (flowy-watch meter)", [])
+            return Stop(402, f"Daily cap of this API key reached; next runs from {until}", [])
         return None
 
     def _too_many(self, key: Key, limit: int, now: datetime) -> Stop | None:
@@ -147,7 +147,7 @@ class Guard:
             (b"X-RateLimit-Remaining", b"0"),
             (b"X-RateLimit-Reset", b"%d" % reset),
         ]
-        return Stop(429, f"Over {limit} requests per minute with this API key (flowy-watch meter)", headers)
+        return Stop(429, f"Over {limit} requests per minute with this API key", headers)
 
     def _day(self, key: Key, now: datetime) -> Day:
         today = now.date()

@@ -61,9 +61,9 @@ class Upstream(asyncio.Protocol):
             self._keep = False
             if not self._complete:
                 exchange.pull()
-                exchange.abandon(502, "Flowy's answer could not be understood (flowy-watch meter)")
+                exchange.abandon(502, "Flowy's answer could not be understood")
         if self._mute > _MOST_HEAD:
-            exchange.abandon(502, "The head of Flowy's answer is too large (flowy-watch meter)")
+            exchange.abandon(502, "The head of Flowy's answer is too large")
         if self._complete:
             exchange.ended(self._trailers)
         else:
@@ -221,13 +221,13 @@ class Pool:
                 )
         except TimeoutError:
             self._told("it did not answer in time")
-            exchange.abandon(504, "Flowy could not be reached in time (flowy-watch meter)")
+            exchange.abandon(504, "Flowy could not be reached in time")
         except ssl.SSLError as error:
             self._told(f"its certificate was not accepted ({error.reason or 'TLS'})")
-            exchange.abandon(502, "Flowy's certificate was not accepted (flowy-watch meter)")
+            exchange.abandon(502, "Flowy's certificate was not accepted")
         except OSError as error:
             self._told(error.strerror or type(error).__name__)
-            exchange.abandon(502, "Flowy could not be reached (flowy-watch meter)")
+            exchange.abandon(502, "Flowy could not be reached")
         else:
             self._told("")
             self._all.add(upstream)
