@@ -8,8 +8,9 @@ import httptools
 import structlog
 
 from flowy_watch.meter.answer import answer
-from flowy_watch.meter.exchange import Exchange, Request
+from flowy_watch.meter.exchange import Exchange
 from flowy_watch.meter.head import Headers, head_bytes
+from flowy_watch.meter.request import Request
 
 if TYPE_CHECKING:
     from flowy_watch.meter.meter import Meter
@@ -37,7 +38,7 @@ class Client(asyncio.Protocol):
         self._wrong: tuple[int, str] | None = None
         self._connecting = self._upstream_full = self._paused = False
         self._half_closed = self._closing = False
-        self._mute = 0
+        self._mute = self._unread = 0
         self._since = meter.moment
         self._in_head = self._upgrade = False
         self._target = b""
@@ -236,6 +237,8 @@ class Client(asyncio.Protocol):
         """Give up on a client that does nothing for too long."""
         limits = self.meter.limits
         if self._closing:
+            if self.unread != self._unread:  # it still takes what it is given, however slowly
+                self._unread, self._since = self.unread, seconds
             if seconds - self._since > (limits.silence_seconds if self.unread else _LINGER):
                 self._transport.abort()
         elif self._exchange:

@@ -1,6 +1,7 @@
 """One request and its answer, on their way through."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from flowy_watch.ledger import Outcome
 from flowy_watch.meter.answer import answer
@@ -8,6 +9,7 @@ from flowy_watch.meter.errand import NOTHING, errand_of
 from flowy_watch.meter.guard import Reservation
 from flowy_watch.meter.head import CHUNKED, CLOSE, Headers, chunk, head_bytes, last_chunk, sorted_out
 from flowy_watch.meter.peek import Peek
+from flowy_watch.meter.request import Prepared, Request, Wrong, prepared
 
 if TYPE_CHECKING:
     from flowy_watch.meter.client import Client
@@ -15,25 +17,8 @@ if TYPE_CHECKING:
 
 _SMALL = 64 * 1024  # bytes of a body that are kept until there is a connection, or waited for before a refusal
 _SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS"))  # asked again when a kept connection turns out to be closed
+_NOT_READY = Prepared(b"", {}, chunked=False)
 _OUTCOMES: dict[object, Outcome] = {"completed": Outcome.COMPLETED, "failed": Outcome.FAILED}
-
-
-class Request(NamedTuple):
-    """As it came, before anything of it is believed."""
-
-    method: bytes
-    target: bytes
-    headers: Headers
-    old: bool
-    """HTTP/1.0, which knows no chunks."""
-    keep_alive: bool
-
-
-class Wrong(NamedTuple):
-    """Why a request is not forwarded."""
-
-    status: int
-    error: str
 
 
 class Exchange:
@@ -43,22 +28,15 @@ class Exchange:
     `received`, `ended`, `pull` and `lost`. Nothing is held back: what one read brought leaves in one write.
     """
 
-    __slots__ = (
-        "_answered_at", "_client", "_errand", "_head", "_key", "_left", "_meter", "_noted", "_out", "_own", "_peek",
-        "_pending", "_pending_bytes", "_request", "_reservation", "_send_chunks", "_take_chunks", "_until_eof",
-        "answering", "bodiless", "keep", "moved_at", "over", "request_ended", "upstream",
-    )  # fmt: skip
-
     def __init__(self, client: "Client", request: Request) -> None:
         self._client, self._meter, self._request = client, client.meter, request
         self._key, self._errand = client.meter.tally.nobody, NOTHING
-        self._noted: dict[bytes, bytes] = {}
+        self._ready = _NOT_READY
         self._reservation: Reservation | None = None
-        self._head = b""
-        self._send_chunks = self._take_chunks = self._until_eof = False
+        self._take_chunks = self._until_eof = False
         self._left = client.meter.limits.body_bytes
         self._pending: list[bytes] = []
-        self._pending_bytes = 0
+        self._pending_bytes = self._unsent = 0
         self._own: tuple[int, str, Headers] | None = None
         self._out: list[bytes] = []
         self._peek: Peek | None = None
@@ -72,12 +50,15 @@ class Exchange:
     # The request
 
     def begin(self) -> None:
-        wrong = self._prepare()
-        if wrong:
-            self.keep = False
-            self._answer_self(wrong.status, wrong.error)
-            return
         meter, now = self._meter, self._meter.clock.now()
+        ready = prepared(self._request, meter.target, meter.limits.body_bytes)
+        if isinstance(ready, Wrong):
+            self.keep = False
+            self._answer_self(ready.status, ready.error)
+            return
+        self._ready = ready
+        self._key = meter.tally.key_of(ready.noted.get(b"authorization"))
+        self._errand = errand_of(self._request.method, self._request.target)
         stop = meter.guard.stop(self._key, self._errand.app_id, now)
         if stop:
             meter.tally.stopped(self._key, self._errand, stop.status, now)
@@ -88,41 +69,7 @@ class Exchange:
 
     @property
     def is_safe(self) -> bool:
-        return self._request.method in _SAFE and not self._body_announced
-
-    @property
-    def _body_announced(self) -> bool:
-        return self._send_chunks or self._noted.get(b"content-length", b"0") != b"0"
-
-    def _prepare(self) -> Wrong | None:
-        request, target = self._request, self._meter.target
-        if request.target[:1] != b"/" and not (request.target == b"*" and request.method == b"OPTIONS"):
-            return Wrong(400, "The request must name a path of Flowy's API, not another server")
-        lines, noted, twice = sorted_out(request.headers, host=target.authority)
-        self._noted = noted
-        if twice & {b"host", b"authorization", b"content-length", b"transfer-encoding"}:
-            return Wrong(400, "A header that must not be repeated is")
-        if b"host" not in noted:
-            if not request.old:
-                return Wrong(400, "The Host header is missing")
-            lines.insert(0, b"Host: " + target.authority)
-        coding = noted.get(b"transfer-encoding")
-        if coding is not None:
-            if coding.lower() != b"chunked" or request.old:
-                return Wrong(501, "This transfer coding is not supported")
-            self._send_chunks = True
-            lines.append(CHUNKED)
-        elif int(noted.get(b"content-length") or 0) > self._left:
-            return Wrong(413, f"The body is larger than {self._left} bytes")
-        if noted.get(b"expect", b"100-continue").lower() != b"100-continue":
-            return Wrong(417, "This expectation is not supported")
-        self._key = self._meter.tally.key_of(noted.get(b"authorization"))
-        self._errand = errand_of(request.method, request.target)
-        path = request.target
-        if target.path and not target.has(path):
-            path = target.path + path
-        self._head = head_bytes(request.method + b" " + path + b" HTTP/1.1", lines)
-        return None
+        return self._request.method in _SAFE and not self._ready.has_body
 
     def take(self, upstream: "Upstream") -> None:
         """`upstream` is this exchange's alone from now on."""
@@ -131,7 +78,7 @@ class Exchange:
             return
         self.upstream, upstream.exchange = upstream, self
         self.moved_at = self._meter.moment
-        self._pending.insert(0, self._head)
+        self._pending.insert(0, self._ready.head)
         self._client.release_connecting()
 
     def send(self, data: bytes) -> None:
@@ -142,7 +89,7 @@ class Exchange:
         if self._left < 0:
             self.abandon(413, f"The body is larger than {self._meter.limits.body_bytes} bytes")
             return
-        self._pending.append(chunk(data) if self._send_chunks else data)
+        self._pending.append(chunk(data) if self._ready.chunked else data)
         if not self.upstream:
             self._pending_bytes += len(data)
             if self._pending_bytes > _SMALL:
@@ -154,7 +101,7 @@ class Exchange:
         self.moved_at = self._meter.moment
         if self._own:
             self._say()
-        elif self._send_chunks and not self.over:
+        elif self._ready.chunked and not self.over:
             self._pending.append(last_chunk(trailers))
 
     def push(self) -> None:
@@ -227,7 +174,7 @@ class Exchange:
     def _count(self, status: int, noted: dict[bytes, bytes]) -> None:
         meter, now = self._meter, self._meter.clock.now()
         self._answered_at = now
-        origin = self._client.address, meter.labels.agent(self._noted.get(b"user-agent", b""))
+        origin = self._client.address, meter.labels.agent(self._ready.noted.get(b"user-agent", b""))
         meter.tally.answered(self._key, self._errand, status, origin, now)
         if self._reservation:
             self._reservation.settle(accepted=status == 202, now=now)
@@ -257,10 +204,7 @@ class Exchange:
         if self._take_chunks:
             self._out.append(last_chunk(trailers))
         self.pull()
-        peek = self._peek
         self._end(reuse=self.request_ended)
-        if peek:
-            self._look(peek.data())
 
     def lost(self, *, unused: bool) -> None:
         """The upstream hung up; `unused`: without a byte of an answer, on a connection that was kept from before."""
@@ -278,20 +222,23 @@ class Exchange:
 
     def sweep(self, seconds: float) -> None:
         """Give up on a side that does nothing for too long."""
-        limits = self._meter.limits
+        limits, unsent = self._meter.limits, self._client.unread + (self.upstream.unread if self.upstream else 0)
+        if unsent != self._unsent:  # somebody takes something, however slowly
+            self._unsent, self.moved_at = unsent, seconds
         waited = seconds - self.moved_at
         if self._client.full or not self.request_ended:
             if waited > limits.silence_seconds:
                 self.abandon(408, "The request did not come to its end in time")
-        elif self.upstream and waited > limits.answer_seconds:
+        elif waited > limits.answer_seconds:
             self.abandon(504, "Flowy did not answer in time")
 
     def _look(self, data: dict[str, object]) -> None:
         """What a small answer says about a run."""
         now, run_id, status = self._answered_at, data.get("runId"), data.get("status")
         if self._errand.app_id:
-            if isinstance(run_id, str) and 0 < len(run_id) <= 100:
-                self._meter.tally.run_started(self._key, self._errand.app_id, run_id, now)
+            known = isinstance(run_id, str) and 0 < len(run_id) <= 100
+            # One whose id was not to be seen started all the same, at this time.
+            self._meter.tally.run_started(self._key, self._errand.app_id, str(run_id) if known else f"?{uuid4()}", now)
         elif isinstance(status, str) and status in _OUTCOMES:
             self._meter.tally.run_ended(self._errand.run_id, _OUTCOMES[status], now)
 
@@ -308,8 +255,10 @@ class Exchange:
         self._drop_upstream(reuse=False)
         self._pending = []
         self._own = status, error, headers or []
-        length = self._noted.get(b"content-length", b"0")
-        short = not self._send_chunks and length.isdigit() and int(length) <= _SMALL and b"expect" not in self._noted
+        ready = self._ready
+        short = (
+            ready is not _NOT_READY and not ready.chunked and ready.length <= _SMALL and b"expect" not in ready.noted
+        )
         if self.request_ended or not short:
             self.keep = self.keep and self.request_ended
             self._say()
@@ -329,6 +278,8 @@ class Exchange:
         self.over = True
         self._drop_upstream(reuse=reuse)
         self._client.exchange_over(self)
+        if self._peek:
+            self._look(self._peek.data())
 
     def _drop_upstream(self, *, reuse: bool) -> None:
         upstream, self.upstream = self.upstream, None

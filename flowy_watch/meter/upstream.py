@@ -137,6 +137,11 @@ class Upstream(asyncio.Protocol):
     def is_open(self) -> bool:
         return not self._transport.is_closing()
 
+    @property
+    def unread(self) -> int:
+        """Bytes of a request that the other side has not taken."""
+        return self._transport.get_write_buffer_size()
+
     def write(self, data: list[bytes]) -> None:
         self._transport.write(data[0] if len(data) == 1 else b"".join(data))
 
@@ -153,13 +158,13 @@ class Upstream(asyncio.Protocol):
 
     def rest(self, seconds: float) -> bool:
         """Whether the next exchange may have it: its answer came to a clean end, or it was never used."""
-        unused = not self._begun and not self._used
+        unused = not self._begun
         if self._transport.is_closing() or not (unused or (self._keep and self._complete)):
             return False
         if not self._parsed:
             self._parser = httptools.HttpResponseParser(self)  # the old one waits for a body that HEAD does not get
         self._prepare()
-        self._used = not unused
+        self._used = True
         self.idle_since = seconds
         self.resume()
         return True

@@ -60,6 +60,7 @@ class Asked:
     path: str
     lines: list
     body: bytes
+    trailers: list = field(default_factory=list)
 
     def values(self, name):
         return [line.split(": ", 1)[1] for line in self.lines if line.lower().startswith(f"{name}: ")]
@@ -110,8 +111,8 @@ class Upstream:
         if asked.values("transfer-encoding"):
             while size := int(await reader.readline(), 16):
                 asked.body += (await reader.readexactly(size + 2))[:-2]
-            while (await reader.readline()) != b"\r\n":
-                pass
+            while (trailer := await reader.readline()) != b"\r\n":
+                asked.trailers.append(trailer.decode().rstrip())
         elif length := asked.values("content-length"):
             asked.body = await reader.readexactly(int(length[0]))
         return asked

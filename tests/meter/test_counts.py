@@ -111,6 +111,8 @@ def test_an_answer_that_cannot_be_looked_into_passes_all_the_same_and_its_run_is
             return (await rig.ask(run_of())).body
 
     assert asyncio.run(scenario()) == body
+    with Ledger(tmp_path / "meter.db") as ledger:
+        assert ledger.runs_between(NOON, NOON + timedelta(seconds=1)) == {"poster": 1}
     assert counted(tmp_path)["WXYZ"].runs == 1
 
 

@@ -106,14 +106,14 @@ def test_bodies_go_up_in_chunks_as_they_come(tmp_path):
         async with metered(tmp_path) as rig:
             connection = await rig.connect()
             connection.writer.write(request("/f", "PUT", None, "Transfer-Encoding: chunked"))
-            for piece in (b"4\r\nfour\r\n", b"3;ext=1\r\nt", b"wo\r\n", b"0\r\nX-Trailer: t\r\n\r\n"):
+            for piece in (b"4\r\nfour\r\n", b"3;ext=1\r\nt", b"wo\r\n", b"0\r\nX-Trailer: t\r\nHost: x\r\n\r\n"):
                 connection.writer.write(piece)
                 await connection.writer.drain()
                 await asyncio.sleep(0)
             await connection.answer()
-            return rig.upstream.log[0].body
+            return rig.upstream.log[0].body, rig.upstream.log[0].trailers
 
-    assert play(scenario()) == b"fourtwo"
+    assert play(scenario()) == (b"fourtwo", ["X-Trailer: t"])
 
 
 def test_large_bodies_are_identical_both_ways(tmp_path):

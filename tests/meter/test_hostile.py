@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from flowy_watch.meter.config import Limits
-from tests.meter.rig import SECRET, chunked, head, metered, request, whole
+from tests.meter.rig import SECRET, chunked, head, metered, request, until, whole
 
 POST = b"POST /apps/a/runs HTTP/1.1\r\nHost: m\r\n"
 GET = b"GET /apps HTTP/1.1\r\nHost: m\r\n"
@@ -159,6 +159,28 @@ def test_a_client_that_takes_nothing_holds_a_bounded_part_of_its_answer(tmp_path
     held, received = asyncio.run(scenario())
     assert held < 1_000_000
     assert received == size
+
+
+def test_a_client_that_is_slow_but_takes_something_is_not_given_up(tmp_path):
+    async def scenario():
+        async with metered(tmp_path, whole(b"x" * 30_000_000)) as rig:
+            connection = await rig.connect()
+            transport = connection.writer.transport
+            transport.pause_reading()
+            connection.writer.write(request())
+            await rig.settled(lambda: any(client.full for client in rig.meter.clients))
+            [client] = rig.meter.clients
+            for _ in range(5):
+                rig.pass_seconds(50)
+                left = client.unread
+                transport.resume_reading()
+                await until(lambda left=left: client.unread != left)
+                transport.pause_reading()
+                await rig.settled()
+            transport.resume_reading()
+            return len((await connection.answer()).body)
+
+    assert asyncio.run(scenario()) == 30_000_000
 
 
 def test_one_connection_too_many_is_told_so_and_the_others_go_on(tmp_path):
