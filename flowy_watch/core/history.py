@@ -11,7 +11,7 @@ from typing import Any
 from flowy_watch.core.baseline import Baseline, hour_number
 from flowy_watch.core.rhythm import TICK, Rhythm
 from flowy_watch.core.surprise import Verdict
-from flowy_watch.core.usage import CREDIT, DAY, KeyStatus, Microcredits, Snapshot, day_of, day_start
+from flowy_watch.core.usage import CREDIT, DAY, KeyStatus, Microcredits, Snapshot, day_of
 
 _PEAK_DAYS = 4
 _SURPRISING = 3.75  # a day's highest surprise from here on is remembered
@@ -352,20 +352,3 @@ def _hour_end(hour: int) -> float:
 
 def _day_end(seconds: float) -> float:
     return (seconds // 86400 + 1) * 86400
-
-
-def stale_counter(before: Snapshot, now: Snapshot) -> bool:
-    """Whether `now` repeats yesterday's counter after 00:00 UTC: an answer from a cache, not a day's spend.
-
-    Only believed in the first half hour of a day and when `last_used_at` shows no use in it; later the same figure
-    can be honest.
-    """
-    midnight = day_start(day_of(now.taken_at))
-    return (
-        bool(now.spent)
-        and now.spent == before.spent
-        and before.taken_at < midnight
-        and now.taken_at - midnight < timedelta(minutes=30)
-        and now.last_used_at is not None
-        and now.last_used_at < midnight
-    )

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from flowy_watch.core.history import History, stale_counter
+from flowy_watch.core.history import History
 from flowy_watch.core.provenance import Provenance
+from flowy_watch.core.stale import stale_counter
 from flowy_watch.core.usage import Reading, Skipped, Snapshot, day_of
 from flowy_watch.core.workspace import WorkspaceHistory
 
@@ -93,7 +94,7 @@ class Watch:
         stale = {
             snapshot.key_id
             for snapshot in reading.snapshots
-            if (history := self.histories.get(snapshot.key_id)) and stale_counter(history.latest, snapshot)
+            if (history := self.histories.get(snapshot.key_id)) and stale_counter(history, snapshot)
         }
         kept = tuple(snapshot for snapshot in reading.snapshots if snapshot.key_id not in stale)
         return kept, tuple(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowy_watch.core.baseline import SLOTS, Baseline, hour_number
-from flowy_watch.core.history import History, stale_counter
+from flowy_watch.core.history import History
 from flowy_watch.core.usage import KeyStatus, Snapshot
 from tests.builders import DAY, HOUR, MIDNIGHT, MINUTE, NOON, bursts, credit, history, learned, ordinary, snapshot
 
@@ -325,28 +325,6 @@ def test_spend_is_never_negative_and_adds_up_to_the_total(
 def test_a_state_that_is_not_ours_is_refused(state: dict[str, object]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
         History.load(state, Baseline())
-
-
-YESTERDAY = snapshot(900, MIDNIGHT - 5 * MINUTE, used=MIDNIGHT - HOUR)
-
-
-def test_yesterdays_counter_right_after_midnight_is_not_believed() -> None:
-    assert stale_counter(YESTERDAY, snapshot(900, MIDNIGHT + MINUTE, used=MIDNIGHT - HOUR))
-
-
-@pytest.mark.parametrize(
-    ("spent", "at", "used"),
-    [
-        (0, MIDNIGHT + MINUTE, MIDNIGHT - HOUR),
-        (40, MIDNIGHT + MINUTE, MIDNIGHT - HOUR),
-        (900, MIDNIGHT + MINUTE, MIDNIGHT),
-        (900, MIDNIGHT + MINUTE, None),
-        (900, MIDNIGHT + 30 * MINUTE, MIDNIGHT - HOUR),
-        (900, MIDNIGHT - MINUTE, MIDNIGHT - HOUR),
-    ],
-)
-def test_a_counter_that_can_be_honest_is_believed(spent: float, at: datetime, used: datetime | None) -> None:
-    assert not stale_counter(YESTERDAY, snapshot(spent, at, used=used))
 
 
 def test_a_key_that_was_often_surprising_must_be_more_so() -> None:
