@@ -11,7 +11,7 @@ from statistics import median
 
 from flowy_watch.core.forecast import Expected, Forecast, Runway
 from flowy_watch.core.period import Period, Span
-from flowy_watch.core.usage import DAY, Microcredits
+from flowy_watch.core.usage import ALL_KEYS, DAY, Microcredits
 
 RECENT_DAYS = 28
 """So many days before its end a digest looks back, in pictures and for what is usual."""
@@ -213,11 +213,13 @@ class Digest:
     @property
     def at_least(self) -> bool:
         """Something was not seen: the total is a least."""
-        return bool(self.missing_days) or any(key.open_days or key.unknown_days for key in self.keys)
+        return bool(self.missing_days) or any(key.open_days for key in self.keys) or self.unknown_keys > 0
 
     @property
     def unknown_keys(self) -> int:
-        """Keys that were listed on days of which no source knows what they spent."""
+        """Keys that were listed on days of which no source knows what they spent, alone or as all keys together."""
+        if any(key.key_id == ALL_KEYS and not key.unknown_days for key in self.keys):
+            return 0
         return sum(1 for key in self.keys if key.unknown_days)
 
     @property

@@ -14,7 +14,7 @@ from flowy_watch.app import open_ledger
 from flowy_watch.core.alert import Alert
 from flowy_watch.core.baseline import SLOTS, WEEK, Baseline, hour_number
 from flowy_watch.core.provenance import Figure, Provenance
-from flowy_watch.core.usage import CREDIT, DAY, day_of, day_start
+from flowy_watch.core.usage import ALL_KEYS, CREDIT, DAY, day_of, day_start
 from flowy_watch.core.words import credit_words
 from flowy_watch.errors import NotFound, StoreError
 from flowy_watch.ledger import Block
@@ -72,7 +72,8 @@ def show(site: "Site", visit: Visit) -> Response:
         alerts=alerts[:20],
         unresolved=[alert for alert in alerts if alert.status != "resolved"],
         hours=_pictures(_hours_chart(row, hours, alerts)) if hours else None,
-        days=_pictures(_days_chart(row, daily, today)) if daily else None,
+        days=_pictures(_days_chart(row, daily, today)) if _any_known(daily) else None,
+        together=row.key_id == ALL_KEYS,
         heat=_heat(baseline, hours) if baseline and hours else None,
         weekdays=WEEKDAYS,
         uses=_uses(snapshots, daily),
@@ -175,6 +176,10 @@ def _hours_chart(row: Any, hours: Hours, alerts: Iterable[Alert]) -> Chart:
         high=hours.high if band else (),
         mark_at=opened,
     )
+
+
+def _any_known(daily: Sequence[Any]) -> bool:
+    return any(day.spent_microcredits is not None for day in daily)
 
 
 def _days_chart(row: Any, daily: Sequence[Any], today: date) -> Chart:

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from flowy_watch.core.alert import Alert, Status
 from flowy_watch.core.baseline import DAYS
 from flowy_watch.core.provenance import Figure
-from flowy_watch.core.usage import DAY, Microcredits, day_of
+from flowy_watch.core.usage import ALL_KEYS, DAY, Microcredits, day_of
 from flowy_watch.store import Work
 from flowy_watch.store.usage import GOOD
 from flowy_watch.web.sparkline import sparkline
@@ -137,6 +137,8 @@ def _render(site: "Site", visit: Visit, asked: Asked, work: Work, version: str) 
     totals = work.views.totals(today - 7 * DAY)
     spent = sum(line.spent or 0 for line in lines)
     unknown = sum(line.seen and line.spent is None for line in lines)
+    if any(line.key_id == ALL_KEYS and line.spent is not None for line in lines):
+        unknown = 0  # it stands for them
     burn = _burn(totals, today)
     return site.render(
         "_live.html.j2",

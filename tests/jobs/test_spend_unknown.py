@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from flowy_watch.core.edition import Edition, Issue
 from flowy_watch.core.message import Dialect, EmailMessage
 from flowy_watch.core.period import Period
-from flowy_watch.core.usage import Snapshot
+from flowy_watch.core.usage import ALL_KEYS, Snapshot
 from flowy_watch.jobs.digest import digest_of
 from flowy_watch.jobs.exchange import import_file
 from flowy_watch.render import Reader, Renderer
@@ -110,3 +110,13 @@ def test_a_digest_with_some_unknown_is_a_least(store: Store) -> None:
     mail = digest_mail(store)
     assert mail.subject.startswith("Flowy spend W10: ≥70 credits")
     assert "1 key: spend not known from this source" in mail.text
+
+
+def test_a_digest_in_which_all_keys_together_are_known_is_whole(store: Store) -> None:
+    rig = Rig(store)
+    for back in range(7):
+        rig.poll(NIGHT - (6 - back) * DAY, unknown(), snapshot(10, key_id=ALL_KEYS, name="all keys together"))
+    mail = digest_mail(store)
+    assert mail.subject.startswith("Flowy spend W10: 70 credits")
+    assert "not known" not in mail.text
+    assert "cap" not in mail.text.lower()

@@ -11,6 +11,7 @@ import pytest
 from flowy_watch.core.alert import Alert, Change, Status, Transition
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.provenance import Figure, From, Provenance, Sure
+from flowy_watch.core.usage import ALL_KEYS
 from flowy_watch.ledger import Batch, Ledger
 from flowy_watch.ledger.batch import KeySeen, RunEnded
 from flowy_watch.render.chart_palette import CHART_STYLE
@@ -350,3 +351,13 @@ def test_a_cap_that_no_source_knows_is_not_called_none(house: House) -> None:
     assert "Daily cap – not known from this source" in found
     assert "no use seen" in found
     assert "Daily cap none only the balance bounds it" in text(page(house, "/keys/key_2"))
+
+
+def test_all_keys_together_stand_for_keys_of_which_nothing_is_known(house: House) -> None:
+    house.poll(snapshot()._replace(spent=None), snapshot(56, key_id=ALL_KEYS, name="all keys together"))
+    overview = text(page(house, "/"))
+    assert "56 credits nothing is usual yet" in overview
+    found = text(page(house, f"/keys/{ALL_KEYS}"))
+    assert "Find who spends" in found
+    assert "Revoke" not in found
+    assert "Nothing is known by the day yet." in text(page(house, "/keys/key_1"))
