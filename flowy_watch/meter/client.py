@@ -255,6 +255,8 @@ class Client(asyncio.Protocol):
     def _refuse(self, status: int, error: str) -> None:
         """What cannot be read: said after the answers that are due, then nothing more is read from here."""
         current = self._exchange
+        if self._closing:
+            return  # it has been told something already
         if current is None:
             self._closing = True
             self.write([answer(status, error, close=True)])

@@ -99,9 +99,11 @@ class Exchange:
         """The request is whole."""
         self.request_ended = True
         self.moved_at = self._meter.moment
+        if self.over:
+            return
         if self._own:
             self._say()
-        elif self._ready.chunked and not self.over:
+        elif self._ready.chunked:
             self._pending.append(last_chunk(trailers))
 
     def push(self) -> None:

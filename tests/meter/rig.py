@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
+from structlog.testing import capture_logs
+
 from flowy_watch.ledger import Ledger
 from flowy_watch.meter.config import MeterConfig, target_of
 from flowy_watch.meter.meter import Meter
@@ -87,7 +89,7 @@ class Upstream:
 
     async def _serve(self, reader, writer):
         self.connections += 1
-        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ValueError):  # it left
             while asked := await self._read(reader, writer):
                 self.log.append(asked)
                 answer = self.script(asked) if callable(self.script) else self.script
@@ -204,7 +206,21 @@ class Rig:
 
 @asynccontextmanager
 async def metered(tmp_path, script=None, **options):
-    """A meter in front of `script`; what it counted is in `tmp_path` / meter.db when the block has ended."""
+    """A meter in front of `script`; what it counted is in `tmp_path` / meter.db when the block has ended.
+
+    Whatever the test does, no callback of the meter may fail.
+    """
+    broken = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: broken.append(context))
+    with capture_logs() as logged:
+        async with _metered(tmp_path, script, **options) as rig:
+            yield rig
+    assert [(str(context.get("exception")), context["message"]) for context in broken] == []
+    assert [event for event in logged if event["event"] == "meter.broken"] == []
+
+
+@asynccontextmanager
+async def _metered(tmp_path, script=None, **options):
     async with Upstream(script if script is not None else whole()).serving() as upstream:
         config = MeterConfig(target_of(f"http://127.0.0.1:{upstream.port}{BASE}"), tmp_path / "meter.db")
         clock = options.pop("clock", None) or StillClock()
