@@ -21,7 +21,7 @@ from flowy_watch.sources.exchange import Again, Call, Exchange
 
 LARGEST = 8 * 1024 * 1024
 _TIMEOUT = timedelta(seconds=10)
-_MOST_NODES, _DEEPEST = 50_000, 12
+_MOST_NODES, _DEEPEST = 20_000, 12
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOT_LETTERS = re.compile(r"[^a-z0-9]")
 

@@ -332,10 +332,10 @@ def test_a_pull_ends_with_its_deadline_and_those_left_out_come_first_in_the_next
 
 
 def test_a_key_that_hangs_holds_up_nobody_for_longer_than_its_timeout(rig: Rig) -> None:
-    rig.restarted(timeout=timedelta(seconds=0.3))
+    rig.restarted(timeout=timedelta(seconds=1))
     rig.poll()
     rig.clock.wait(**FIVE)
     rig.flowy.server.faults.public = Fault(FaultKind.HANG, times=1)
     reading = rig.reading()
     assert [s.name for s in reading.snapshots] == ["newer", "site"]
-    assert [one.reason for one in reading.skipped] == ["no whole answer in 0.3 s"]
+    assert [one.reason.endswith("answer in 1 s") for one in reading.skipped] == [True]
