@@ -36,7 +36,7 @@ class Page:
 
 def paged(notifications: Sequence[Notification], form: Form, *, most: int) -> tuple[Page, ...]:
     """Deal the notifications out to at most `most` messages, as few as have room for a full line each."""
-    places = sorted(range(len(notifications)), key=lambda place: _worst_first(notifications[place]))
+    places = _ranked(notifications)
     per_page = len(places) if most == 1 else max(-(-len(places) // most), ROOM // (WIDEST + 1))
     pages = [places[start : start + per_page] for start in range(0, len(places), per_page)]
     ranked = [notifications[place] for place in places]
@@ -49,9 +49,15 @@ def paged(notifications: Sequence[Notification], form: Form, *, most: int) -> tu
 
 def listed(notifications: Sequence[Notification], headline: str, form: Form, reader: Reader, *, narrow: bool) -> Notice:
     """One page in words: a line for each alert; `narrow` where the whole message has a limit."""
-    ranked = sorted(notifications, key=_worst_first)
+    ranked = [notifications[place] for place in _ranked(notifications)]
     most = MOST_ROWS if narrow else 3 * MOST_ROWS
-    rows = _rows(ranked[:most], form, reader, ROOM if narrow else 0)
+    heads = _heads(ranked[:most])
+    room = ROOM - sum(map(len, heads)) - len(heads) if narrow else 0
+    rows = [
+        row
+        for head, told in zip(heads, _rows(ranked[:most], form, reader, room), strict=True)
+        for row in ((head, told) if head else (told,))
+    ]
     if unlisted := len(ranked) - most if len(ranked) > most else 0:
         rows.append(f"and {unlisted:,} more")
     mood = Mood.CALM if form is Form.PASSED else mood_of(ranked[0])
@@ -87,11 +93,30 @@ def _headline(ranked: Sequence[Notification], first: Notification, form: Form, p
     return shorten(f"{word}{others} at once{place}: {_who(first)} {said_of_key(first.alert.finding)}", LONGEST_SUBJECT)
 
 
-def _worst_first(notification: Notification) -> tuple[int, int, int]:
-    finding = notification.alert.finding
-    at_risk = finding.stakes.spent_today if finding.stakes else 0
-    calm = mood_of(notification) is Mood.CALM
-    return calm, -finding.severity, -at_risk
+def _ranked(notifications: Sequence[Notification]) -> list[int]:
+    """Places, the worst first; of equally bad ones an owner's stand together, first whose keys spent most."""
+    spent = [each.alert.finding.stakes.spent_today if each.alert.finding.stakes else 0 for each in notifications]
+    rank = [(mood_of(each) is Mood.CALM, -each.alert.finding.severity) for each in notifications]
+    by_owner: dict[tuple[object, str], int] = {}
+    for place, each in enumerate(notifications):
+        group = rank[place], each.owner
+        by_owner[group] = by_owner.get(group, 0) + spent[place]
+
+    def order(place: int) -> tuple[object, ...]:
+        owner = notifications[place].owner
+        return rank[place], -by_owner[rank[place], owner], owner, -spent[place]
+
+    return sorted(range(len(notifications)), key=order)
+
+
+def _heads(ranked: Sequence[Notification]) -> list[str]:
+    """What stands above each row: an owner's name above the first of theirs, where that helps to find one's own."""
+    heads, before = [], ""
+    for each in ranked:
+        owner = shorten(visible(each.owner), 40)
+        heads.append(f"{owner or 'no owner'}:" if owner != before else "")
+        before = owner
+    return heads if sum(map(bool, heads)) * 2 <= len(heads) else [""] * len(heads)
 
 
 def _who(notification: Notification) -> str:

@@ -12,7 +12,7 @@ from flowy_watch.core.finding import Severity
 from flowy_watch.core.message import Dialect, EmailMessage, Message, SlackMessage
 from flowy_watch.core.notification import Notification, undelivered
 
-from .notices import CAP, NOW, RENDERER, mail, named, notification, slack, words
+from .notices import CAP, NOW, RENDERER, STAKES, mail, named, notification, slack, words
 from .test_hostile_names import NAMES, Tags, assert_harmless_mail, assert_harmless_slack, everywhere
 
 
@@ -140,3 +140,20 @@ def test_hostile_names_are_harmless_in_numbers() -> None:
     assert mail_of(crowd)
     assert posts_of(crowd, Form.PASSED)
     assert mail_of(crowd, Form.PASSED)
+
+
+def test_what_is_equally_bad_stands_under_its_owner_the_one_who_spent_most_first() -> None:
+    told = [replace(each, owner=("ads", "media")[n % 2]) for n, each in enumerate(many(4))]
+    stakes = replace(STAKES, spent_today=1)
+    little = replace(told[0].alert.finding, stakes=stakes)
+    told[0] = replace(told[0], alert=replace(told[0].alert, finding=little))
+    (post,) = posts_of(told)
+    rows = [row.partition(" customer")[0] for row in words(post).splitlines() if row.endswith(":") or "customer" in row]
+    assert rows[-6].endswith("media:")
+    assert rows[-5:] == ["🔴 2", "🔴 4", "ads:", "🔴 3", "🔴 1"]
+
+
+def test_owners_of_one_key_each_make_no_headings() -> None:
+    told = [replace(each, owner=f"team {n}") for n, each in enumerate(many(6))]
+    (post,) = posts_of(told)
+    assert "team 3:" not in words(post)
