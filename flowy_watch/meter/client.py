@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from flowy_watch.meter.meter import Meter
 
 _LINGER = 2.0  # seconds in which a client that still sends may read why nobody listens
+_GRACE = 1.0  # seconds in which a request may still come from who was busy when the meter was told to stop
 _MOST_WAITING = 32  # requests that a client may send before it has the answer to the first
 _HIGH_WATER = 256 * 1024  # bytes of an answer that wait for a slow client
 
@@ -246,7 +247,7 @@ class Client(asyncio.Protocol):
         elif self._in_head:
             if seconds - self._since > limits.head_seconds:
                 self._refuse(408, "The head of the request did not come in time")
-        elif self.meter.draining or seconds - self._since > limits.idle_seconds:
+        elif seconds - self._since > (_GRACE if self.meter.draining else limits.idle_seconds):
             self._close(linger=False)
 
     def abort(self) -> None:

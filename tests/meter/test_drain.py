@@ -20,17 +20,20 @@ def waiting_for(go):
     return script
 
 
-def test_what_is_under_way_is_answered_and_counted_and_nothing_new_is_taken(tmp_path):
+def test_what_is_under_way_is_answered_and_counted_and_no_new_connection_is_taken(tmp_path):
     go = asyncio.Event()
 
     async def scenario():
         async with metered(tmp_path, waiting_for(go)) as rig:
-            idle, busy = await rig.connect(), await rig.connect()
+            idle, busy, silent = await rig.connect(), await rig.connect(), await rig.connect()
             await idle.ask(request())
             busy.writer.write(run_of())
-            await until(lambda: len(rig.upstream.log) == 2)
+            await until(lambda: len(rig.upstream.log) == 2 and len(rig.meter.clients) == 3)
             rig.stop.set()
-            idle_closed = await idle.closed()
+            await until(lambda: rig.meter.draining)
+            last = await idle.ask(request())
+            rig.pass_seconds(2)
+            idle_closed = last.values("connection") == ["close"] and await idle.closed() and await silent.closed()
             with pytest.raises(ConnectionError):
                 await rig.connect()
             go.set()
