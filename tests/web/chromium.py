@@ -148,6 +148,11 @@ class Chromium:
     def without_scripts(self) -> None:
         self.call("Emulation.setScriptExecutionDisabled", value=True)
 
+    def hurry(self, times: float) -> None:
+        """The timers of pages opened from now on run so many times as fast."""
+        script = f"const slow = window.setTimeout; window.setTimeout = (f, ms, ...a) => slow(f, ms / {times}, ...a);"
+        self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+
     def look(self, *, width: int, dark: bool = False) -> None:
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500

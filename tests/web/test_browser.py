@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from flowy_watch.simulator.people import FakeSlack
 from tests.builders import DAY, NOON, snapshot
 
 from .chromium import Chromium, find
@@ -14,6 +16,13 @@ from .house import House
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 LOOKED_AT = """axe.run().then(r => [r.passes.length,
     r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html.slice(0, 150)).join(" | "))])"""
+SLACK = """
+[channels.ops]
+kind = "slack"
+token = "{slack.token}"
+channel = "{slack.channel}"
+api_url = "{slack.url}"
+"""
 PAGES = (
     "/",
     "/alerts",
@@ -71,14 +80,33 @@ def test_signing_in_acknowledging_silencing_and_zooming(studio: House, chromium:
     assert chromium.problems == []
 
 
-def test_a_new_alert_appears_without_a_reload(studio: House, chromium: Chromium) -> None:
+def test_a_new_alert_appears_by_itself_without_a_reload(studio: House, chromium: Chromium) -> None:
+    chromium.hurry(50)
     sign_in(chromium, studio)
     chromium.js("window.stays = true")
     studio.alert(kind="spike", title="render spends 14 times what is usual")
-    chromium.js("htmx.trigger('#live', 'refresh-now'); htmx.ajax('GET', '/live', '#live')")
     chromium.until(lambda: "14 times what is usual" in chromium.text, "the new alert")
     assert chromium.js("window.stays") is True
     assert chromium.problems == []
+
+
+def test_an_acknowledgement_on_the_page_changes_the_message_in_slack(tmp_path: Path, chromium: Chromium) -> None:
+    with FakeSlack() as slack, House(tmp_path, more=SLACK.format(slack=slack)) as house:
+        house.notice("ops", house.alert())
+        deliver(house)
+        assert "96 % of its daily cap" in slack.posts[0].text
+        sign_in(chromium, house)
+        chromium.open(f"{house.url}/alerts/1")
+        chromium.press("form[action='/alerts/1/ack'] button")
+        chromium.until(lambda: "Acknowledged: no more notices" in chromium.text, "the acknowledgement")
+        deliver(house)
+        (post, *_) = slack.posts
+        assert (post.updates, "ana" in str(post.payload)) == (1, True)
+
+
+def deliver(house: House) -> None:
+    """As the daemon's postman does, who looks twice a second."""
+    house.app.postman.deliver_due(within=timedelta(seconds=20))
 
 
 def test_all_of_it_works_without_scripts(studio: House, chromium: Chromium) -> None:
