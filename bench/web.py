@@ -1,16 +1,22 @@
 """What the dashboard costs with 2,000 keys and 35 days: a page's time and size, and what 50 requests a second delay.
 
-.venv/bin/python bench/web.py [--keys 2000] [--days 35] [--seconds 60] [--database FILE]
+.venv/bin/python bench/web.py [--keys 2000] [--days 35] [--seconds 60] [--rate 50] [--database FILE]
 """
 
 import argparse
+import os
+import subprocess
+import sys
 import tempfile
 import threading
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
 from statistics import median
 from time import perf_counter, sleep
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -75,15 +81,15 @@ def timed(client: httpx.Client, path: str, times: int = 12) -> tuple[float, floa
     return took[0], median(took[1:]), len(answer.content)
 
 
-def polls(app: App, seconds: float) -> float:
-    """The median time of a poll in milliseconds, one a second."""
+def polls(app: App, seconds: float) -> list[float]:
+    """The time of each poll in milliseconds, one a second."""
     took, end = [], perf_counter() + seconds
     while perf_counter() < end:
         began = perf_counter()
         app.poll.run(datetime.now(UTC))
         took.append((perf_counter() - began) * 1000)
         sleep(max(0.0, 1 - (perf_counter() - began)))
-    return median(took)
+    return took
 
 
 def main() -> None:
@@ -91,8 +97,17 @@ def main() -> None:
     options.add_argument("--keys", type=int, default=2000)
     options.add_argument("--days", type=int, default=35)
     options.add_argument("--seconds", type=float, default=60)
+    options.add_argument("--rate", type=float, default=50)
     options.add_argument("--database", type=Path)
+    options.add_argument("--ask", help=argparse.SUPPRESS)
+    options.add_argument("--other", action="store_true", help=argparse.SUPPRESS)
     asked = options.parse_args()
+    if asked.other:
+        serve_other()
+        return
+    if asked.ask:
+        ask(asked.ask, os.environ["COOKIE"], seconds=asked.seconds, rate=asked.rate)
+        return
     configure("critical", "auto", [])
     with tempfile.TemporaryDirectory() as folder:
         file = asked.database or Path(folder) / "web.db"
@@ -109,12 +124,13 @@ def main() -> None:
             app.poll.run(datetime.now(UTC))
             with beside(app) as server:
                 assert server is not None
+                sleep(2)  # what is made ready in the background is ready when a person comes
                 with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as client:
                     client.post("/sign-in", data={"token": "t"}, headers={"origin": server.url})
-                    measure(app, client, asked.seconds)
+                    measure(app, client, seconds=asked.seconds, rate=asked.rate)
 
 
-def measure(app: App, client: httpx.Client, seconds: float) -> None:
+def measure(app: App, client: httpx.Client, *, seconds: float, rate: float) -> None:
     with app.store.read() as work:
         row = work.views.keys(day_of(datetime.now(UTC)))[0]
         began = perf_counter()
@@ -127,26 +143,78 @@ def measure(app: App, client: httpx.Client, seconds: float) -> None:
         print(f"{path:24} first {first:7.1f} ms   again {usual:7.1f} ms   {size / 1024:6.0f} KB")
     print(f"every key, plain SQL     {sql:7.1f} ms")
     client.headers.pop("authorization", None)
-    alone = polls(app, seconds / 3)
-    stop, sent = threading.Event(), [0]
+    cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+    delay(app, str(client.base_url), cookie, seconds=seconds, rate=rate)
 
-    def ask(number: int) -> None:
-        with httpx.Client(base_url=client.base_url, cookies=client.cookies, timeout=60, trust_env=False) as mine:
-            while not stop.is_set():
-                began = perf_counter()
-                mine.get("/")
-                sent[0] += 1
-                stop.wait(max(0.0, 0.1 - (perf_counter() - began)))
 
-    threads = [threading.Thread(target=ask, args=(n,), daemon=True) for n in range(5)]
+def delay(app: App, url: str, cookie: str, *, seconds: float, rate: float) -> None:
+    """Stretches without requests, with requests to another server, and with requests to ours take turns.
+
+    What else the machine does falls on all alike; who sends the requests costs as much in the second as in the third.
+    """
+    turns, environ = 4, os.environ | {"COOKIE": cookie}
+    other = subprocess.Popen([sys.executable, __file__, "--other"], stdout=subprocess.PIPE, text=True)
+    assert other.stdout
+    took: dict[str, list[float]] = {"alone": [], other.stdout.readline().strip(): [], url: []}
+    sent = dict.fromkeys(took, 0)
+    for _ in range(turns):
+        for place, found in took.items():
+            command = [sys.executable, __file__, "--ask", place, "--rate", str(rate), "--seconds", str(seconds / turns)]
+            load = (
+                subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) if place != "alone" else None
+            )
+            sleep(0.5)  # its interpreter starts
+            found += polls(app, seconds / turns - 0.5)
+            sent[place] += int(load.communicate()[0]) if load else 0
+    other.terminate()
+    other.wait(5)
+    for name, (place, found) in zip(
+        ("alone", "beside requests to another server", "beside requests to ours"), took.items(), strict=True
+    ):
+        print(f"a poll {name:34} {median(found):7.1f} ms  ({len(found)} polls, {sent[place] / seconds:.0f} requests/s)")
+
+
+class Other(BaseHTTPRequestHandler):
+    """Answers as much as the overview is, and does nothing for it."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "100000")
+        self.end_headers()
+        self.wfile.write(b"x" * 100_000)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def serve_other() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
+        server.serve_forever()
+
+
+def ask(url: str, cookie: str, *, seconds: float, rate: float) -> None:
+    """The other process: so many requests a second for the overview, over five connections."""
+    place, sent, threads = urlsplit(url), [0] * 5, []
+    end = perf_counter() + seconds
+
+    def one(number: int) -> None:
+        connection = HTTPConnection(place.hostname or "", place.port, timeout=60)
+        while (began := perf_counter()) < end:
+            connection.request("GET", "/", headers={"cookie": cookie})
+            answer = connection.getresponse()
+            assert answer.status == 200 and len(answer.read()) > 1000  # noqa: PT018  # a bench, not a test
+            sent[number] += 1
+            sleep(max(0.0, 5 / rate - (perf_counter() - began)))
+
+    for number in range(5):
+        threads.append(threading.Thread(target=one, args=(number,)))
+        threads[-1].start()
     for thread in threads:
-        thread.start()
-    beside_requests = polls(app, seconds)
-    stop.set()
-    for thread in threads:
-        thread.join(5)
-    print(f"a poll alone {alone:.1f} ms; beside {sent[0] / seconds:.0f} requests/s {beside_requests:.1f} ms")
-    print("(the requests come from this process too and take their share of the interpreter)")
+        thread.join()
+    print(sum(sent))
 
 
 if __name__ == "__main__":

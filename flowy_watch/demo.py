@@ -1,8 +1,8 @@
 """The whole product on a simulated day: a local Flowy, the daemon, a Slack and a mailbox, all over real sockets."""
 
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +25,9 @@ from flowy_watch.settings import parse
 from flowy_watch.simulator import SCENARIOS, Faults, Scenario, SimulatorServer, make_world, world_with_history
 from flowy_watch.simulator.people import FakeSlack, Mail, MailSink, Post
 from flowy_watch.store.outbox import DEAD, WAITING
+from flowy_watch.web import beside
+from flowy_watch.web.identity import make_link
+from flowy_watch.web.visit import Role
 
 _STEP = timedelta(minutes=5)
 _SPEED = 2000.0  # a day in three quarters of a minute
@@ -111,12 +114,25 @@ def run_demo(inbox: Path, *, once: bool, environ: Mapping[str, str]) -> bool:
         app = stack.enter_context(build_app(parse(configuration, environ={}), clock=clock))
         known = import_file(app.store, folder / "history.csv", folder / "balance.csv", now=start)
         screen.say(f"Imported {known.snapshots:,} snapshots of 45 days; watching from 00:00 UTC.")
+        if not once:
+            stack.enter_context(dashboard(app, screen.say))
         _watch_the_day(app, clock, screen)
         good = _judge(app, scenario, screen)
         if not once and screen.watched:
-            screen.say("The day is over. Ctrl-C ends the demo.")
+            screen.say("The day is over, and its dashboard is still there. Ctrl-C ends the demo.")
             Event().wait()
     return good
+
+
+@contextmanager
+def dashboard(app: App, say: Callable[[str], None]) -> Iterator[None]:
+    """Serve the pages, also after the day is over, and say where."""
+    with beside(app) as server:
+        if server is not None:
+            clock = app.clock
+            code = make_link(app.store, role=Role.OPERATOR, by="you", now=clock.now(), speed=clock.speed)
+            say(f"Its dashboard, signed in: {server.url}/login/{code}")
+        yield
 
 
 def _watch_the_day(app: App, clock: _DayClock, screen: _Screen) -> None:
@@ -203,6 +219,9 @@ port = {sink.port}
 security = "none"
 from = "flowy-watch@example.com"
 to = ["oncall@example.com"]
+
+[web]
+listen = "127.0.0.1:0"
 
 [digest]
 weekday = "tuesday"

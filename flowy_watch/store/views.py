@@ -38,6 +38,13 @@ _transitions = TransitionRow.__table__  # type: ignore[attr-defined]
 _silences = SilenceRow.__table__  # type: ignore[attr-defined]
 _outbox = OutboxRow.__table__  # type: ignore[attr-defined]
 
+# Built once: every request for a page asks it.
+_NEWEST = (_polls.c.id, _transitions.c.id, _outbox.c.seq, _silences.c.id)
+_VERSION = select(
+    *(select(func.coalesce(func.max(column), 0)).scalar_subquery() for column in _NEWEST),
+    select(func.count()).where(_silences.c.ended_at.isnot(None)).scalar_subquery(),
+)
+
 _KEY: tuple[Any, ...] = (
     _keys.c.key_no,
     _keys.c.key_id,
@@ -188,12 +195,7 @@ class Views:
         return list(self._connection.execute(query if before is None else query.where(order < before)))
 
     def version(self) -> Version:
-        newest = [
-            select(func.coalesce(func.max(column), 0)).scalar_subquery()
-            for column in (_polls.c.id, _transitions.c.id, _outbox.c.seq, _silences.c.id)
-        ]
-        ended = select(func.count()).where(_silences.c.ended_at.isnot(None)).scalar_subquery()
-        row: tuple[int, ...] = tuple(self._connection.execute(select(*newest, ended)).one())
+        row: tuple[int, ...] = tuple(self._connection.execute(_VERSION).one())
         return Version(*row)
 
     # ── alerts and silences ──────────────────────────────────────────────────────────────────────────────────────

@@ -79,6 +79,7 @@ class WebServer:
         self._workers.start()
         self._thread = threading.Thread(target=self._run, args=(listener,), name="web", daemon=True)
         self._thread.start()
+        self._workers.soon(self.site.warm_up)
         log.info("web.ready", url=self.url)
 
     def _run(self, listener: socket.socket) -> None:

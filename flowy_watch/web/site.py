@@ -1,11 +1,14 @@
 """All that is served, and what its pages share."""
 
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -15,15 +18,18 @@ from starlette.staticfiles import StaticFiles
 
 from flowy_watch import __version__
 from flowy_watch.app import App, build_renderer, telling_of
+from flowy_watch.core.usage import day_of
 from flowy_watch.web import api, digests, health, key_page, metrics, overview, pages, settings_page, sign_in
 from flowy_watch.web.door import Frame, Page, elsewhere, known_host, opened
 from flowy_watch.web.identity import Identity
 from flowy_watch.web.look import STATIC, build_templates
-from flowy_watch.web.visit import Role, Visit
+from flowy_watch.web.visit import Person, Role, Visit
 from flowy_watch.web.workers import Workers
 
 _REMEMBERED = 8
 _SNAPSHOTS_LIMIT = 8 * 1024 * 1024
+
+log = structlog.get_logger()
 
 
 class Site:
@@ -32,12 +38,13 @@ class Site:
     def __init__(self, app: App) -> None:
         self.settings, self.store, self.clock = app.settings, app.store, app.clock
         self.telling, self._poll = telling_of(app.settings), app.poll
-        self.identity = Identity(app.store, app.settings.web)
+        self.identity = Identity(app.store, app.settings.web, speed=app.clock.speed)
         self.secure = app.settings.web.url.startswith("https://")
         public = urlsplit(app.settings.web.url).hostname
         self._hosts = frozenset({app.settings.web.host, *([public] if public else [])})
         self.renderer = build_renderer(app.settings)
         self._remembered: dict[Hashable, str] = {}
+        self._making: dict[Hashable, Lock] = {}
         self._templates = build_templates(app.settings.workspace.zone)
         self.port = app.settings.web.port
 
@@ -62,13 +69,30 @@ class Site:
 
     def remembered(self, of: Hashable, make: Callable[[], str]) -> str:
         """What was made of the same facts a moment ago need not be made again: few pages are kept, the newest."""
-        found = self._remembered.get(of)
-        if found is None:
-            found = make()
-            while len(self._remembered) >= _REMEMBERED:
-                self._remembered.pop(next(iter(self._remembered)), None)
-            self._remembered[of] = found
+        with self._making.setdefault(of, Lock()):  # two who ask at once: the second waits for what the first makes
+            found = self._remembered.get(of)
+            if found is None:
+                found = make()
+                while len(self._remembered) >= _REMEMBERED:
+                    self._remembered.pop(next(iter(self._remembered)), None)
+                self._remembered[of] = found
+        self._making.pop(of, None)
         return found
+
+    def warm_up(self) -> None:
+        """Before anybody comes: the first page of a process would wait for templates and statements to be compiled."""
+        try:
+            self.give_way()
+            for name in self._templates.list_templates(filter_func=lambda name: name.startswith("web/")):
+                self._templates.get_template(name)
+            visit = Visit("GET", "/", self.clock.now(), Person(Role.VIEWER))
+            overview.show(self, visit)
+            with self.store.read() as work:
+                keys = [row.key_id for row in work.views.keys(day_of(visit.now))[:1]]
+            for key_id in keys:
+                key_page.show(self, replace(visit, path="/keys/…", places={"key": key_id}))
+        except Exception as error:  # nobody asked for this: pages will be made all the same
+            log.exception("web.not_warmed", error=type(error).__name__)
 
     def render(self, template: str, visit: Visit, **facts: Any) -> str:
         found = self._templates.get_template(f"web/{template}")

@@ -36,6 +36,10 @@ class Workers:
         while job := self._jobs.get():
             job()
 
+    def soon(self, job: Callable[[], None]) -> None:
+        """In a worker, when one is free; nobody waits for it, so it must not raise."""
+        self._jobs.put(job)
+
     async def run(self, function: Callable[[], T]) -> T:
         """What `function` comes to, or its exception. Raises Busy when that takes too long."""
         if self._unfinished >= 16 * self._many:

@@ -26,10 +26,8 @@ TOKEN, VIEWER = "operator-token-4711-long", "viewer-token-0815-long"
 class StillClock:
     """Stands where a test puts it."""
 
-    speed = 1.0
-
-    def __init__(self) -> None:
-        self.at = NOON
+    def __init__(self, speed: float) -> None:
+        self.at, self.speed = NOON, speed
 
     def now(self) -> datetime:
         return self.at
@@ -38,8 +36,15 @@ class StillClock:
 class House:
     """`with House(folder) as house: …`; `house.client()` is a browser that has not signed in."""
 
-    def __init__(self, folder: Path, *, more: str = "", web: str = f'token = "{TOKEN}"\nviewer_token = "{VIEWER}"'):
-        self.clock = StillClock()
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        more: str = "",
+        web: str = f'token = "{TOKEN}"\nviewer_token = "{VIEWER}"',
+        speed: float = 1,
+    ) -> None:
+        self.clock = StillClock(speed)
         self._stack = ExitStack()
         self._settings = parse(
             f"""

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from flowy_watch.app import build_app
+from flowy_watch.demo import dashboard
 from flowy_watch.errors import SettingsError
 from flowy_watch.settings import parse
 from flowy_watch.web import beside
@@ -181,3 +182,24 @@ def test_it_can_be_switched_off(tmp_path: Path) -> None:
     off = parse(f'source.token = "s"\nstore.url = "sqlite:///{tmp_path}/w.db"\nweb.enabled = false', environ={})
     with build_app(off) as app, beside(app) as server:
         assert server is None
+
+
+def test_where_time_runs_faster_a_session_still_lives_twelve_of_our_hours(tmp_path: Path) -> None:
+    with House(tmp_path, speed=2000.0) as house:
+        browser = house.browser()
+        house.clock.at += timedelta(days=900)
+        assert browser.get("/alerts").status_code == 200
+        house.clock.at += timedelta(days=200)
+        assert browser.get("/alerts").status_code == 303
+
+
+def test_the_demo_says_where_its_dashboard_is_and_signs_in(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        said: list[str] = []
+        with dashboard(house.app, said.append):
+            (line,) = said
+            url, login, code = line.partition(": ")[2].partition("/login/")
+            browser = Browser(house.client())
+            browser.client.base_url = url
+            assert browser.send(login + code).status_code == 303
+            assert browser.get("/").status_code == 200
