@@ -7,10 +7,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined, pass_context, select_autoescape
 from jinja2.runtime import Context
+from markupsafe import Markup
 
 from flowy_watch.core.words import credit_words, span_words
 from flowy_watch.render.phrase import shorten
 
+_UNBROKEN = 16  # characters
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -33,7 +35,17 @@ def build_environment() -> Environment:
     environment.filters["span"] = span_words
     environment.filters["shorten"] = shorten
     environment.filters["wrapped"] = wrapped
+    environment.filters["breakable"] = breakable
     return environment
+
+
+def breakable(text: str) -> Markup:
+    """For HTML in mails: a long word may be broken. `overflow-wrap` does that where mail programs know it: in few."""
+    broken = (
+        Markup("<wbr>").join(word[n : n + _UNBROKEN] for n in range(0, len(word), _UNBROKEN))
+        for word in text.split(" ")
+    )
+    return Markup(" ").join(broken)
 
 
 def wrapped(text: str, width: int = 72, *, indent: str = "", first: str | None = None) -> str:

@@ -30,7 +30,7 @@ KEYS_URL = "https://app.example.com/settings/api-keys"
 RENDERER = Renderer(Reader("Acme Studio", KEYS_URL, ZoneInfo("Europe/Madrid")))
 SPREAD = [10.0] * 7
 MAIL_LIMIT = 102_000
-VOID = {"meta", "img", "br", "hr", "link"}
+VOID = {"meta", "img", "br", "hr", "link", "wbr"}
 
 
 def mail(made: Digest, **edition: Any) -> EmailMessage:

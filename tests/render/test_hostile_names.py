@@ -65,7 +65,7 @@ def messages(name: str) -> tuple[SlackMessage, EmailMessage]:
     return slack(what), mail(what)
 
 
-ALLOWED_TAGS = {"html", "head", "meta", "title", "style", "body", "div", "h1", "ul", "li", "strong", "code", "a"}
+ALLOWED_TAGS = {"html", "head", "meta", "title", "style", "body", "div", "h1", "ul", "li", "strong", "code", "a", "wbr"}
 
 
 class Tags(HTMLParser):
