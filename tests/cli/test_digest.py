@@ -109,7 +109,8 @@ def test_without_an_option_it_is_printed_as_a_text_only_mail_program_shows_it(wo
     said = workspace.run().out
     assert said.startswith("Flowy spend, week ")
     assert "TO DO" in said
-    assert said == workspace.run("--text").out
+    again = workspace.run("--text").out
+    assert said.partition("Figures as of")[0] == again.partition("Figures as of")[0]  # the minute may have changed
 
 
 def test_the_preview_is_a_page_that_holds_everything_it_shows(workspace: Workspace) -> None:
