@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from flowy_watch.app import build_app
@@ -171,6 +172,7 @@ def test_a_port_in_use_is_one_line_in_the_log_and_no_dashboard(house: House, tmp
     taken = parse(
         f'source.token = "s"\nstore.url = "sqlite:///{tmp_path}/other.db"\nweb.listen = "{house.url[7:]}"', environ={}
     )
+    structlog.reset_defaults()  # a command that another test ran in this process may have silenced the log
     with capture_logs() as logs, build_app(taken) as app, beside(app) as server:
         assert server is None
     (line,) = [line for line in logs if line["event"] == "web.refused"]
