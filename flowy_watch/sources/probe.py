@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flowy_watch.clock import SystemClock
 from flowy_watch.core.check import Check
@@ -60,6 +60,12 @@ class ProbeOptions(_Options):
     max_body: int = Field(default=8 * 1024 * 1024, ge=1024)
     """Bytes of one answer, counted after decompression."""
 
+    @model_validator(mode="after")
+    def _each_once(self) -> "ProbeOptions":
+        if len({key.token.get_secret_value() for key in self.keys.values()}) < len(self.keys):
+            raise ValueError("names one key twice in source.keys; each stands once, under one name")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class _Key:
@@ -100,7 +106,7 @@ class ProbeSource:
         self._keys = [
             _Key(fingerprint_of(secret), clean_name(name), secret)
             for name, key in config.keys.items()
-            if (secret := key.token.get_secret_value())
+            for secret in (key.token.get_secret_value(),)
         ]
         tokens = [key.token for key in config.keys.values()]
         self._exchange = Exchange(config.base_url, config.max_body, {}, tokens)

@@ -151,6 +151,8 @@ def expected(form: str, lines: list[str], first: int) -> tuple[dict[tuple[dateti
     right: dict[tuple[datetime, str], tuple[dict[str, Any], Fields]] = {}
     wrong = set()
     for number, line in enumerate(lines, first):
+        if not line.strip():
+            continue  # a blank line is no line
         try:
             row = _parsed(form, line)
             identity, fields = _judged(row)

@@ -106,6 +106,13 @@ def test_secrets_of_probed_keys_are_nowhere(probed: Probed, tmp_path: Path) -> N
     assert fingerprint_of(secrets[0]).encode() in stored
 
 
+def test_one_key_under_two_names_is_refused_without_showing_it() -> None:
+    twice = "".join(f'[source.keys.{name}]\ntoken = "flw_sk_0123456789"\n' for name in "ab")
+    with pytest.raises(SettingsError, match=r"^source names one key twice in source.keys") as caught:
+        parse(f'[source]\nkind = "probe"\n{twice}', environ={})
+    assert "0123456789" not in str(caught.value)
+
+
 def test_a_key_without_its_token_is_one_clear_line() -> None:
     with pytest.raises(SettingsError, match=r"source\.keys\.a\.token is missing"):
         parse('[source]\nkind = "probe"\n[source.keys.a]\n', environ={})

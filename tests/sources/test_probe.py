@@ -30,9 +30,12 @@ class Rig:
         self.flowy, self.clock, self.world = flowy, flowy.clock, flowy.world
         self.memory = folder / "probe.json"
         self.options: dict[str, Any] = {}
+        self.source: ProbeSource | None = None
         self.source = self.restarted()
 
     def restarted(self, **options: Any) -> ProbeSource:
+        if self.source:
+            self.source.close()
         self.options |= options
         keys = {name: {"token": self.world.key(name).secret} for name in KEYS}
         config = ProbeSource.Config(base_url=self.flowy.server.base_url, keys=keys, memory=self.memory, **self.options)
