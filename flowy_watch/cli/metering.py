@@ -23,10 +23,10 @@ def meter(context: typer.Context) -> None:
     settings, log = load_meter(context.obj, environ=os.environ)
     secrets = [settings.origins_key.get_secret_value()] if settings.origins_key else []
     configure(log.level, log.format, secrets)
-    run_meter(_config(settings), SystemClock())
+    run_meter(config_of(settings), SystemClock())
 
 
-def _config(settings: "MeterSettings") -> "MeterConfig":
+def config_of(settings: "MeterSettings") -> "MeterConfig":
     from flowy_watch.core.usage import credits_to_micro
     from flowy_watch.meter.config import KeyRules, Limits, MeterConfig, Origins, target_of
 
