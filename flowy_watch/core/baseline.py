@@ -78,6 +78,8 @@ class Baseline:
 
     __slots__ = (
         "_active_mean",
+        "_asked",
+        "_before",
         "_cusums",
         "_expected",
         "_expected_active",
@@ -111,6 +113,8 @@ class Baseline:
         # the forecast at the level of the days before.
         self._recent = tuple(array("f", bytes(4 * _KEPT)) for _ in range(7))
         self._opened = 0
+        self._asked = 0  # the hour last judged, and what each window held before it: the same at every poll of the hour
+        self._before: tuple[Seen, ...] = ()
         self._expected = self._expected_active = 0.0
         self._still = False
         self.judges = False
@@ -134,6 +138,7 @@ class Baseline:
             self.since_hour = hour
         elif hour <= self.last_hour:
             return
+        self._asked = 0
         self._open(hour)
         self.hours[hour % SLOTS] = spent
         missed = hour - self.last_hour - 1
@@ -233,7 +238,9 @@ class Baseline:
             self.room = inf
             return None, None
         self._open(hour)
-        self.room = self._find_room(hour)
+        if self._asked != hour:
+            self._asked, self._before = hour, tuple([self._seen(window, hour - 1) for window in self.windows])
+            self.room = self._find_room()
         if spent <= self.room:
             return None, None
         expected, still = self._expected * part, self._still
@@ -241,7 +248,7 @@ class Baseline:
         stream, goes_on, above = SPENT, True, False
         few = self.windows[0].few(self._weight)
         longest = _ENOUGH * (self._unbroken + 1 if self.last_hour == hour - 1 else 1)
-        for window in self.windows:
+        for window, before in zip(self.windows, self._before, strict=True):
             if window.stream and not still:
                 break  # spend at still times is judged while it happens
             if window.hours > longest:
@@ -250,7 +257,6 @@ class Baseline:
                 stream, goes_on = window.stream, True
             if not goes_on:
                 continue
-            before = self._seen(window, hour - 1)
             if window.stream == ODD_HOURS:
                 seen = Seen(before.actual + (spent > 0), before.expected + self._expected_active)
             elif window.hours == 1 and window.stream == SPENT and self.last_hour == hour - 1:
@@ -295,15 +301,14 @@ class Baseline:
         few, least = self.windows[0].few(self._weight), self._least(window)
         return window.judge(Seen(spent, expected), self._weight, still=False, few=few, least=least)
 
-    def _find_room(self, hour: int) -> float:
+    def _find_room(self) -> float:
         """Most polls spend less, and need not be judged."""
         if self._still or max(cusum.surprise for cusum in self._cusums) >= TOLD_FROM:
             return -1.0  # what was spent up to the full hour is judged even before this hour has any
         room = inf
-        for window in self.windows:
+        for window, before in zip(self.windows, self._before, strict=True):
             if window.stream != SPENT:
                 break
-            before = self._seen(window, hour - 1)
             expected = before.expected if window.hours > 1 else min(before.expected, self._expected * self._level)
             room = min(room, window.bar(expected, self._least(window)) - before.actual)
         return room

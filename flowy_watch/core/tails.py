@@ -58,16 +58,20 @@ def _beta_surprise(a: float, b: float, x: float) -> float:
 
 
 def _beta_fraction(a: float, b: float, x: float) -> float:
-    c, d = 1.0, 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
-    value = d
+    # Half of what a storm of odd spend costs is spent here: nothing is called.
+    d = 1 - (a + b) * x / (a + 1)
+    d = 1 / (d if d > _TINY or d < -_TINY else _TINY)
+    c, value = 1.0, d
     for m in range(1, _ROUNDS):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        d, c = 1 / _away_from_zero(1 + even * d), _away_from_zero(1 + even / c)
-        value *= d * c
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        d, c = 1 / _away_from_zero(1 + odd * d), _away_from_zero(1 + odd / c)
-        value *= d * c
-        if abs(d * c - 1) < _CLOSE:
+        place = a + 2 * m
+        even = m * (b - m) * x / ((place - 1) * place)
+        odd = -(a + m) * (a + b + m) * x / (place * (place + 1))
+        for step in (even, odd):
+            d, c = 1 + step * d, 1 + step / c
+            d = 1 / (d if d > _TINY or d < -_TINY else _TINY)
+            c = c if c > _TINY or c < -_TINY else _TINY
+            value *= d * c
+        if -_CLOSE < d * c - 1 < _CLOSE:
             break
     return value
 
