@@ -61,10 +61,10 @@ def _import(
     polls = snapshots = known = done = 0
     for stretch in _stretches(intake.readings(balances)):
         with store.write() as work:
-            numbers = work.usage.numbers()
+            numbers, youngest = work.usage.numbers(), work.usage.latest_first_seen()
             first_at = None
             for reading in stretch:
-                added = _add(work, reading, numbers)
+                added = _add(work, reading, numbers, youngest)
                 polls, snapshots, known = polls + bool(added), snapshots + added, known + (not added)
                 done += len(reading.snapshots)
                 if added and (first_at is None or reading.taken_at < first_at):
@@ -75,7 +75,7 @@ def _import(
     return Imported(polls, snapshots, known, tuple(intake.bad.named), intake.bad.count)
 
 
-def _add(work: Work, reading: Reading, numbers: dict[str, int]) -> int:
+def _add(work: Work, reading: Reading, numbers: dict[str, int], youngest: datetime | None) -> int:
     """Add what is not known of one moment, and return how many keys that is. What is stored already, stays."""
     known = work.usage.keys_at(reading.taken_at)
     if known:
@@ -85,6 +85,8 @@ def _add(work: Work, reading: Reading, numbers: dict[str, int]) -> int:
         count = len(reading.snapshots)
         poll_id = work.usage.add_poll(reading.taken_at, GOOD, kind=IMPORTED, keys=count)
         work.usage.add_snapshots(poll_id, reading, numbers)
+        if youngest and reading.taken_at < youngest:
+            work.usage.seen_earlier(poll_id, reading.taken_at)
     return len(reading.snapshots)
 
 

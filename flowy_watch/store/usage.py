@@ -149,6 +149,17 @@ class Usage:
         )
         return frozenset(self._connection.execute(query).scalars())
 
+    def latest_first_seen(self) -> datetime | None:
+        """When the youngest key was first seen; None before there is one."""
+        found: datetime | None = self._connection.execute(select(func.max(_keys.c.first_seen_at))).scalar()
+        return found
+
+    def seen_earlier(self, poll_id: int, at: datetime) -> None:
+        """The keys of an imported poll were there by then, whenever a live poll first listed them."""
+        listed = select(_snapshots.c.key_no).where(_snapshots.c.poll_id == poll_id)
+        older = and_(_keys.c.first_seen_at > at, _keys.c.key_no.in_(listed))
+        self._connection.execute(update(_keys).where(older).values(first_seen_at=at))
+
     def health(self, *, tolerance: timedelta) -> Health:
         """How the last live polls went, by the rows of this transaction too."""
         live = select(_polls).where(_polls.c.kind == LIVE)

@@ -162,6 +162,16 @@ def test_a_file_that_cannot_be_read_is_refused_by_name(store: Store, tmp_path: P
             take(store, tmp_path / name)
 
 
+def test_an_imported_past_makes_a_key_older_and_never_younger(store: Store, tmp_path: Path) -> None:
+    rig = Rig(store)
+    rig.poll(NOON, snapshot(1), snapshot(1, key_id="key_3"))
+    for _ in range(2):
+        take(store, written(tmp_path / "usage.csv", CSV), now=NOON + DAY)
+        with store.read() as work:
+            seen = {row.key_id: row.first_seen_at for row in work.usage.keys_today(NOON.date())}
+        assert seen == {"key_1": NOON - DAY, "key_2": NOON - DAY, "key_3": NOON}
+
+
 def test_a_running_job_sees_what_was_imported_beside_it(store: Store, tmp_path: Path) -> None:
     rig = Rig(store, "safeguard")
     rig.poll(NOON, snapshot(1))
