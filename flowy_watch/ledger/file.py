@@ -98,6 +98,9 @@ class LedgerFile:
             except sqlite3.Error as error:
                 self._drop()
                 raise StoreError(f"ledger {self.path}: {error}; {_advice(error)}") from error
+            except OverflowError as error:
+                self._drop()
+                raise StoreError(f"ledger {self.path}: a number is too large to store") from error
             except OSError as error:
                 self._drop()
                 raise StoreError(f"ledger {self.path}: {error.strerror}; check the folder's permissions") from error

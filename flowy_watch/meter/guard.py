@@ -42,17 +42,12 @@ class Day:
 class Reservation:
     """A run that was let through and whose answer is not known yet."""
 
-    _day: Callable[[Key, datetime], Day]
-    _key: Key
+    guard: "Guard"
+    key: Key
     price: Microcredits
 
     def settle(self, *, accepted: bool, now: datetime) -> None:
-        day = self._day(self._key, now)
-        day.pending -= self.price
-        day.pending_runs -= 1
-        if accepted:
-            day.spent += self.price
-            day.runs += 1
+        self.guard.settle(self, accepted=accepted, now=now)
 
 
 @dataclass(slots=True)
@@ -114,11 +109,21 @@ class Guard:
         """Until it is settled, the run counts as if it were accepted: so the cap holds however many come at once."""
         if not app_id or not key.rules.has_cap:
             return None
-        reservation = Reservation(self._day, key, self._price(app_id))
+        reservation = Reservation(self, key, self._price(app_id))
         day = self._day(key, now)
         day.pending += reservation.price
         day.pending_runs += 1
         return reservation
+
+    def settle(self, reservation: Reservation, *, accepted: bool, now: datetime) -> None:
+        day = self._day(reservation.key, now)
+        day.pending -= reservation.price
+        day.pending_runs -= 1
+        if accepted:
+            day.spent += reservation.price
+            day.runs += 1
+        elif not day.runs and not day.pending_runs:
+            del self.days[reservation.key.fingerprint]  # anybody can make up a key
 
     def _too_much(self, key: Key, rules: KeyRules, app_id: str, now: datetime) -> Stop | None:
         day = self._day(key, now)

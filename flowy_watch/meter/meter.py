@@ -44,13 +44,13 @@ class Meter:
         self.draining = False
         self._config, self._alive = config, alive
         self.clients: set[Client] = set()
-        self._writer = Writer(Ledger(config.ledger), clock.now)
+        self.writer = Writer(Ledger(config.ledger), clock.now)
         self._empty = asyncio.Event()
 
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
         """Serve on `listener` until `stop` is set, then let what is under way come to its end."""
         self._resume()
-        self._writer.start()
+        self.writer.start()
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: Client(self), sock=listener, backlog=_BACKLOG)
         ticking = loop.create_task(self._tick())
@@ -64,7 +64,7 @@ class Meter:
                 await ticking
             self.pool.close()
             self.flush()
-            await loop.run_in_executor(None, self._writer.close, _LAST_WRITE)
+            await loop.run_in_executor(None, self.writer.close, _LAST_WRITE)
             self._ledger.close()
 
     def admit(self, client: Client) -> bool:
@@ -106,7 +106,7 @@ class Meter:
 
     def flush(self) -> None:
         """Hand over what was counted, to be written."""
-        self._writer.add(self.tally.take())
+        self.writer.add(self.tally.take())
 
     def sweep(self) -> None:
         """Give up on everybody who has done nothing for too long."""

@@ -48,10 +48,10 @@ class Writer:
         self._ledger.close()
 
     def _write(self, batch: Batch) -> None:
-        self._kept.take_in(batch)
-        if not self._kept:
-            return
         try:
+            self._kept.take_in(batch)
+            if not self._kept:
+                return
             self._ledger.add(self._kept)
             self._kept = Batch()
             if self._now() >= self._prune_at:
@@ -62,6 +62,10 @@ class Writer:
                 log.warning("meter.ledger.unwritable", reason=str(error), consequence="counts are kept in memory")
             self._failing = True
             return
+        except Exception:
+            # Ours to mend, and no reason to write nothing from now on: this batch is given up.
+            log.exception("meter.batch.lost")
+            self._kept = Batch()
         if self._failing:
             log.info("meter.ledger.restored")
         self._failing = False

@@ -258,7 +258,7 @@ class MeterSettings(_Section):
     """What the ledger holds of client addresses and user agents."""
     origins_key: Annotated[SecretStr, Field(min_length=16)] | None = None
     """With which they are hashed."""
-    prices: dict[str, _Credits] = {}
+    prices: dict[str, Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]] = {}
     """Credits of a run by app id; `*` is every other app."""
     keys: dict[Annotated[str, Field(pattern=r"^([0-9a-f]{16}|.{4}|\*)$")], MeterKeySettings] = {}
     max_connections: Annotated[int, Field(ge=1, le=50_000)] = 1000

@@ -162,6 +162,13 @@ def test_old_counts_and_keys_nobody_accepted_are_pruned(ledger):
     assert ledger.runs_between(NOON, NOON + MINUTE) == {}
 
 
+def test_a_sum_beyond_what_a_column_holds_is_an_error_and_changes_nothing(ledger):
+    with pytest.raises(StoreError, match="too large"):
+        ledger.add(batch(spent=2**63))
+    ledger.add(batch(spent=1))
+    assert ledger.keys(NOON.date())[0].counts.spent == 1
+
+
 def test_a_file_that_is_moved_away_is_begun_anew(ledger, tmp_path):
     ledger.add(batch(requests=1))
     for file in list(tmp_path.iterdir()):

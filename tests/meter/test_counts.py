@@ -193,6 +193,19 @@ def test_counts_are_kept_while_the_ledger_cannot_be_written_and_written_when_it_
     assert counted(folder)["WXYZ"].runs == 3
 
 
+def test_a_batch_that_cannot_be_written_at_all_does_not_hold_up_those_after_it(tmp_path):
+    async def scenario():
+        async with metered(tmp_path, whole(b"{}", "202 Accepted")) as rig:
+            await rig.ask(run_of())
+            broken = rig.meter.tally.take()
+            broken.keys["x"] = None
+            rig.meter.writer.add(broken)
+            await rig.ask(run_of())
+
+    asyncio.run(scenario())
+    assert counted(tmp_path)["WXYZ"].runs == 1
+
+
 def test_a_day_ends_at_midnight_utc_in_the_counts(tmp_path):
     midnight = NOON.replace(hour=0, minute=0, second=0) + timedelta(days=1)
 
