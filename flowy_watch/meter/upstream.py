@@ -81,7 +81,8 @@ class Upstream(asyncio.Protocol):
     def _left(self) -> bytes:
         """What came before the other side closed, when we learnt of that by writing: an early answer, often."""
         left = self._transport.get_extra_info("socket")
-        if not isinstance(left, TransportSocket):  # uvloop's, which is closed by now
+        # uvloop's is closed by now, and what lies in that of TLS cannot be read any more.
+        if not isinstance(left, TransportSocket) or self._meter.target.tls:
             return b""
         try:
             return os.read(left.fileno(), _MOST_HEAD)
