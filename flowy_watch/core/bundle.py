@@ -8,7 +8,7 @@ from enum import StrEnum
 from flowy_watch.core.alert import Alert, Change, Status
 from flowy_watch.core.notification import Manner, Notification
 
-MOST_ALONE = 3
+MOST_ALONE = 5
 """So many news in one go are a message each, with all that can be done about it; more become one list."""
 MOST_AFTER_OUTAGE = 25
 """So many are a message each, one a second, where a channel that was down works again: each can be changed later."""

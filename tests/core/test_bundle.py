@@ -30,7 +30,7 @@ def over(one: Alert) -> Alert:
     return replace(one, status=Status.RESOLVED, resolved_at=NOON)
 
 
-A, B, C, D = (alert(id=number) for number in (1, 2, 3, 4))
+A, B, C, D, E, F = (alert(id=number) for number in range(1, 7))
 
 
 def told(bundle_of: list[Waiting], *present: Alert) -> tuple[Form, list[tuple[str, str]]]:
@@ -58,10 +58,10 @@ def test_an_alert_that_the_calendar_ended_is_never_told_as_news() -> None:
 
 def test_what_is_about_no_alert_stands_alone_beside_any_number() -> None:
     failure = Waiting("f", undelivered("mail", tell="ops", cause="gone", alerts=2, now=NOON))
-    rows = [waiting(f"n{one.id}", one) for one in (A, B, C)]
-    assert told([failure, *rows], A, B, C) == (Form.ALONE, [("f", "opened")])
-    crowd = [failure, *rows, waiting("n4", D)]
-    assert told(crowd, A, B, C, D) == (Form.ROUNDUP, [(f"n{n}", "opened") for n in (1, 2, 3, 4)])
+    rows = [waiting(f"n{one.id}", one) for one in (A, B, C, D, E)]
+    assert told([failure, *rows], A, B, C, D, E) == (Form.ALONE, [("f", "opened")])
+    crowd = [failure, *rows, waiting("n6", F)]
+    assert told(crowd, A, B, C, D, E, F) == (Form.ROUNDUP, [(f"n{n}", "opened") for n in range(1, 7)])
 
 
 def test_what_people_did_after_news_that_waits_is_told_after_it() -> None:
@@ -129,7 +129,7 @@ def test_sending_bundle_after_bundle_tells_every_alert_exactly_once_and_none_tha
 
 
 def test_a_storm_is_a_list_and_what_came_little_by_little_or_waited_for_the_end_of_an_outage_is_not() -> None:
-    rows = [waiting(f"n{number}", alert(id=number)) for number in range(1, 5)]
+    rows = [waiting(f"n{number}", alert(id=number)) for number in range(1, MOST_ALONE + 2)]
     polls = [
         replace(row, notification=replace(row.notification, created_at=NOON + number * MINUTE))
         for number, row in enumerate(rows)

@@ -15,19 +15,23 @@ from .outbox_rig import AskableChannel, FakeChannel, SetClock, deliver, end, out
 SECOND = timedelta(seconds=1)
 
 
-def test_three_at_once_are_told_one_by_one_and_four_together(store: Store) -> None:
+def test_five_at_once_are_told_one_by_one_and_six_together(store: Store) -> None:
     channel = FakeChannel()
-    put(store, "a", "b", "c")
+    put(store, *"abcde")
     deliver(store, channel)
-    assert channel.words() == ["a", "b", "c"]
-    put(store, "d", "e", "f", "g")
+    assert channel.words() == list("abcde")
+    put(store, *"fghijk")
     deliver(store, channel)
-    assert channel.words()[3:] == ["roundup 1: d opened, e opened", "roundup 2: f opened, g opened"]
-    assert outcomes(store)[3:] == [("sent", 1, "grouped into a roundup of 2 alerts")] * 4
+    assert channel.words()[5:] == [
+        "roundup 1: f opened, g opened",
+        "roundup 2: h opened, i opened",
+        "roundup 3: j opened, k opened",
+    ]
+    assert outcomes(store)[5:] == [("sent", 1, "grouped into a roundup of 2 alerts")] * 6
 
 
 def test_a_doubtful_page_is_sent_again_just_as_it_was_whatever_came_meanwhile(store: Store) -> None:
-    put(store, "a", "b", "c", "d")
+    put(store, *"abcdef")
     channel, clock = FakeChannel(Doubtful("timed out")), SetClock()
     deliver(store, channel, clock)
     put(store, "new")
@@ -38,18 +42,23 @@ def test_a_doubtful_page_is_sent_again_just_as_it_was_whatever_came_meanwhile(st
         "roundup 1: a opened, b opened",
         "roundup 1: a opened, b opened",
         "roundup 2: c opened, d opened",
+        "roundup 3: e opened, f opened",
         "new",
     ]
     assert channel.sent[0][1].outbox_id == channel.sent[1][1].outbox_id != channel.sent[2][1].outbox_id
 
 
 def test_a_page_that_arrived_after_all_is_settled_and_not_sent_again(store: Store) -> None:
-    put(store, "a", "b", "c", "d")
+    put(store, *"abcdef")
     channel, clock = AskableChannel(Doubtful("timed out")), SetClock()
     deliver(store, channel, clock)
     channel.found, clock.at = Receipt("ops:17.1"), NOON + MINUTE
     deliver(store, channel, clock)
-    assert channel.words() == ["roundup 1: a opened, b opened", "roundup 2: c opened, d opened"]
+    assert channel.words() == [
+        "roundup 1: a opened, b opened",
+        "roundup 2: c opened, d opened",
+        "roundup 3: e opened, f opened",
+    ]
     assert channel.asked == 1
     assert {status for status, _, _ in outcomes(store)} == {"sent"}
 
@@ -73,13 +82,13 @@ def test_what_was_surely_not_taken_is_put_together_anew(store: Store) -> None:
 
 
 def test_a_mail_that_some_have_stays_the_same_mail(store: Store) -> None:
-    put(store, "a", "b", "c", "d")
+    put(store, *"abcdef")
     channel, clock = FakeChannel(TryLater("450 for ben", settled={"ana": ""})), SetClock()
     deliver(store, channel, clock)
     end(store, 2)
     clock.at += MINUTE
     deliver(store, channel, clock)
-    assert channel.words()[0] == channel.words()[2] == "roundup 1: a opened, b opened"
+    assert channel.words()[0] == channel.words()[3] == "roundup 1: a opened, b opened"
 
 
 def test_after_a_doubt_that_cannot_be_settled_even_a_refused_try_keeps_the_message(store: Store) -> None:
@@ -93,7 +102,7 @@ def test_after_a_doubt_that_cannot_be_settled_even_a_refused_try_keeps_the_messa
 
 
 def test_later_pages_stay_together_but_show_what_ended_meanwhile(store: Store) -> None:
-    put(store, "a", "b", "c", "d", "e")
+    put(store, *"abcdef")
     channel, clock = FakeChannel(Receipt("1"), TryLater("429", retry_after=MINUTE)), SetClock()
     deliver(store, channel, clock)
     put(store, "new")
@@ -104,13 +113,13 @@ def test_later_pages_stay_together_but_show_what_ended_meanwhile(store: Store) -
         "roundup 1: a opened, b opened",
         "roundup 2: c opened, d opened",
         "roundup 2: c opened, d resolved",
-        "roundup 3: e opened",
+        "roundup 3: e opened, f opened",
         "new",
     ]
 
 
 def test_a_message_to_a_program_is_never_dealt_out_anew_in_the_middle(store: Store) -> None:
-    put(store, "a", "b", "c", "d")
+    put(store, *"abcdef")
     channel, clock = FakeChannel(TryLater("1 of 2 taken")), SetClock()
     channel.dialect = Dialect.FACTS
     deliver(store, channel, clock)
@@ -149,7 +158,7 @@ def test_an_end_that_the_channel_waits_for_is_told_also_after_an_outage(store: S
 
 def test_an_alert_told_within_a_roundup_gets_messages_of_its_own_later(store: Store) -> None:
     channel = AskableChannel()
-    put(store, "a", "b", "c", "d")
+    put(store, *"abcdef")
     deliver(store, channel)
     put(store, "over", alert_id=1, change=Change.RESOLVED, manner=Manner.IN_PLACE)
     deliver(store, channel)
@@ -157,7 +166,7 @@ def test_an_alert_told_within_a_roundup_gets_messages_of_its_own_later(store: St
     assert (text, envelope.thread, envelope.first, envelope.update_of) == ("over", "alert-1", False, "")
     put(store, "again", alert_id=1, manner=Manner.IN_PLACE)
     deliver(store, channel)
-    assert channel.sent[-1][1].update_of == "remote-3"
+    assert channel.sent[-1][1].update_of == "remote-4"
 
 
 def test_what_changes_a_message_in_place_never_makes_a_roundup(store: Store) -> None:
@@ -174,13 +183,13 @@ def test_what_changes_a_message_in_place_never_makes_a_roundup(store: Store) -> 
 
 def test_where_nothing_can_be_changed_in_place_many_ends_are_one_message(store: Store) -> None:
     mail = FakeChannel(name="mail")
-    for owner in "abcde":
+    for owner in "abcdef":
         put(store, owner, channel="mail")
         deliver(store, mail)
-    for number in range(1, 6):
+    for number in range(1, 7):
         put(store, f"over {number}", alert_id=number, channel="mail", change=Change.RESOLVED, manner=Manner.IN_PLACE)
     deliver(store, mail)
-    assert mail.words()[5] == "roundup 1: over 1 resolved, over 2 resolved"
+    assert mail.words()[6] == "roundup 1: over 1 resolved, over 2 resolved"
 
 
 def test_what_was_told_with_another_alert_of_its_key_is_not_lost_when_that_one_ends(store: Store) -> None:
@@ -222,9 +231,14 @@ def test_a_list_brings_up_to_date_what_stands_about_its_alerts_by_themselves(sto
     put(store, "a")
     deliver(store, channel)
     put(store, "a again", alert_id=1, change=Change.REPEATED)
-    put(store, "b", "c", "d")
+    put(store, *"bcdef")
     deliver(store, channel)
-    assert channel.words()[1:] == ["roundup 1: a again repeated, b opened", "roundup 2: c opened, d opened", "a again"]
+    assert channel.words()[1:] == [
+        "roundup 1: a again repeated, b opened",
+        "roundup 2: c opened, d opened",
+        "roundup 3: e opened, f opened",
+        "a again",
+    ]
     assert (channel.sent[-1][1].update_of, channel.sent[-1][1].or_nothing) == ("remote-1", True)
 
 
@@ -240,7 +254,7 @@ def test_the_message_about_what_took_the_place_of_another_alert_is_its_own(store
 
 
 def test_a_roundup_refused_for_good_is_dead_notice_by_notice(store: Store) -> None:
-    put(store, "a", "b", "c", "d")
-    channel = FakeChannel(Refused("is_archived"), Refused("is_archived"))
+    put(store, *"abcdef")
+    channel = FakeChannel(*[Refused("is_archived")] * 3)
     deliver(store, channel)
-    assert outcomes(store) == [("dead", 1, "is_archived")] * 4
+    assert outcomes(store) == [("dead", 1, "is_archived")] * 6

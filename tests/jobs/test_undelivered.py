@@ -81,7 +81,7 @@ def test_where_every_channel_fails_or_there_is_only_one_nothing_goes_in_circles(
 
 
 def test_news_of_a_failure_never_hides_in_a_roundup(store: Store) -> None:
-    put(store, *"abcd", channel="mail")
+    put(store, *"abcdef", channel="mail")
     put(store, "a")
     ops, mail = FakeChannel(Refused("gone")), FakeChannel(name="mail")
     deliver(store, ops, mail)
