@@ -16,6 +16,7 @@ from flowy_watch.core.period import Calendar, Span
 from flowy_watch.core.press import Press
 from flowy_watch.core.route import Telling
 from flowy_watch.detectors import DETECTORS, Detector
+from flowy_watch.jobs.check import knowledge
 from flowy_watch.jobs.deliver import Postman
 from flowy_watch.jobs.digest import DigestJob, Plan
 from flowy_watch.jobs.poll import PollJob, Rules
@@ -25,6 +26,7 @@ from flowy_watch.render import Reader, Renderer
 from flowy_watch.settings import Settings
 from flowy_watch.sources import SOURCES
 from flowy_watch.sources.base import Source
+from flowy_watch.sources.several import Named, Several
 from flowy_watch.store import Store
 
 
@@ -62,7 +64,7 @@ def build_app(settings: Settings, *, clock: Clock | None = None, migrate: bool =
     """Open what the settings name. The database is brought to this version's schema. Raises StoreError."""
     polls_by = clock or SystemClock()
     store = open_store(settings, migrate=migrate)
-    source = SOURCES[settings.source.kind](settings.source.config, polls_by)
+    source = open_source(settings, polls_by)
     channels = open_channels(settings)
     rules = Rules(
         telling=telling_of(settings),
@@ -118,6 +120,15 @@ def open_store(settings: Settings, *, migrate: bool = True) -> Store:
         store.close()
         raise
     return store
+
+
+def open_source(settings: Settings, clock: Clock) -> Source:
+    """The one there is, or all of them as one."""
+    opened = [
+        Named(name, SOURCES[one.kind](one.config, clock), knowledge(one.kind, one.config), one.match)
+        for name, one in settings.by_trust
+    ]
+    return opened[0].source if len(opened) == 1 else Several(opened, lambda *key: settings.rules_of(*key).same_as)
 
 
 def open_ledger(settings: Settings) -> Ledger:

@@ -15,11 +15,12 @@ def show_sight(settings: "Settings", *, quiet: bool) -> list[dict[str, Any]]:
     from flowy_watch.core.redact import redact
     from flowy_watch.jobs.check import alerts_possible, offers
 
-    source = settings.source
-    base_url = getattr(source.config, "base_url", settings.meter.upstream)
+    sources = settings.by_trust
+    addresses = (address for _, one in sources if (address := getattr(one.config, "base_url", "")))
+    base_url = next(addresses, settings.meter.upstream)
     found, why = offers(base_url)
     off = [name for name, detector in settings.detectors.items() if not detector.enabled]
-    alerts = alerts_possible({source.kind: (source.kind, source.config)}, off)
+    alerts = alerts_possible({name: (one.kind, one.config) for name, one in sources}, off)
     if not quiet:
         _print_offers(found, redact(why), base_url)
         _print_alerts(alerts)

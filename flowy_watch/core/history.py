@@ -159,10 +159,13 @@ class History:
         if snapshot.status is not before.status:
             self.revoked_at = snapshot.taken_at if snapshot.status is KeyStatus.REVOKED else None
         self.verdict = self.drift = None
-        start, self._seconds = self._seconds, seconds
         if counter is None:
-            self._begin_hour(seconds)
-        elif seconds < self._hour_end and seconds - start <= _LONGEST_GAP:
+            if self._day_high is None:
+                self._seconds = seconds
+                self._begin_hour(seconds)
+            return 0  # what is known today goes on where it was: spend that shows later is spread over the gap
+        start, self._seconds = self._seconds, seconds
+        if seconds < self._hour_end and seconds - start <= _LONGEST_GAP:
             if spent:
                 self._hour_spent += spent / CREDIT
         else:
@@ -174,6 +177,11 @@ class History:
         if spent and (self._hour_spent > self._room or self.verdict):
             self._judge(seconds)
         return spent
+
+    def rebase(self, counter: Microcredits, seconds: float) -> None:
+        """The next snapshot's counter is another source's: what it says more or less than the last one is no spend."""
+        self._day_high = counter
+        self._day_end = max(self._day_end, _day_end(seconds))
 
     def _mark(self, seconds: float) -> None:
         marks = self._marks

@@ -9,7 +9,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
-from flowy_watch.core.provenance import Provenance
+from flowy_watch.core.provenance import Knowledge, Provenance
 from flowy_watch.core.redact import redact
 from flowy_watch.core.sighting import Sightings
 
@@ -25,6 +25,19 @@ CLOSING = timedelta(minutes=1)  # a day whose last poll is older than this at 00
 
 ALL_KEYS = "all-keys"
 """The id under which a source lists what the whole workspace spends, where nobody knows by which key."""
+
+
+class Match(StrEnum):
+    """By what a source's keys are found to be keys of a more trusted source, where their ids differ."""
+
+    LAST_FOUR = "last_four"
+    NAME = "name"
+    KEY_ID = "key_id"
+    """By the id alone."""
+
+    @property
+    def words(self) -> str:
+        return self.value.replace("_", " ")
 
 
 class KeyStatus(StrEnum):
@@ -77,6 +90,16 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """A source that failed in a poll in which others may have answered."""
+
+    source: str
+    reason: str
+    refused: bool = False
+    """The credential: waiting does not help."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What one pull of a source brought. `snapshots` holds each key once."""
 
@@ -93,6 +116,22 @@ class Reading:
     """By key id, of the day of `taken_at`."""
     provenance: Mapping[str, Provenance] = field(default_factory=dict)
     """By key id, where there is anything to say: several sources, or one that is not exact."""
+    parts: tuple["Part", ...] = ()
+    """What several sources said, the most trusted first; `core.merge` makes one reading of it."""
+    troubles: tuple[Trouble, ...] = ()
+    rebased: frozenset[str] = frozenset()
+    """Ids of keys whose spend comes from another source than before: the difference is no spend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one of several sources said in a poll; without a reading it failed."""
+
+    source: str
+    knows: Knowledge
+    reading: Reading | None = None
+    trouble: Trouble | None = None
+    match: Match = Match.LAST_FOUR
 
 
 def day_of(at: datetime) -> date:

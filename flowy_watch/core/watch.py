@@ -39,7 +39,7 @@ class Watch:
         if self.taken_at is not None and self.taken_at.date() != at.date():
             self._close_day(self.taken_at)
         histories, seconds = self.histories, at.timestamp()
-        unknown = False
+        unknown, rebased = False, reading.rebased
         for snapshot in reading.snapshots:
             if snapshot.spent is None:
                 unknown = True
@@ -53,6 +53,8 @@ class Watch:
             listed.append(history)
             if snapshot.name != history.latest.name:
                 renamed.append(snapshot)
+            if snapshot.key_id in rebased and snapshot.spent is not None:
+                history.rebase(snapshot.spent, seconds)
             spent_now = history.add(snapshot, seconds)
             spent += spent_now
             if spent_now or history.still_for is not None:

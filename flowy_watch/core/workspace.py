@@ -6,7 +6,7 @@ from typing import Any
 
 from flowy_watch.core.calibration import Calibration
 from flowy_watch.core.ledger import Ledger
-from flowy_watch.core.usage import DAY, Microcredits, day_of, day_start
+from flowy_watch.core.usage import DAY, Microcredits, Trouble, day_of, day_start
 
 _FULL_DAYS = 7
 _BALANCE_DAYS = 35
@@ -101,6 +101,17 @@ class WorkspaceHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class StandingTrouble:
+    """One of several sources that fails."""
+
+    trouble: Trouble
+    polls: int
+    """In a row, up to now."""
+    since: datetime
+    """Its first of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """How the last polls went, the present one included."""
 
@@ -115,3 +126,5 @@ class Health:
     clock_offset: timedelta | None = None
     skewed: int = 0
     """Polls in a row in which the source's clock and ours were further apart than tolerated."""
+    troubles: tuple[StandingTrouble, ...] = ()
+    """Of several sources, those that failed in this poll."""

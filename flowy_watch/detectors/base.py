@@ -27,6 +27,8 @@ class KeyRules:
     """None: learned from the key's own rests."""
     sensitivity: float = 1.0
     """How many times the usual share of false alarms is accepted from this key."""
+    same_as: tuple[str, ...] = ()
+    """What other sources call it: an id, the last four, or a name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import ClassVar
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.usage import ALL_KEYS
 from flowy_watch.core.words import span_words
+from flowy_watch.core.workspace import StandingTrouble
 from flowy_watch.detectors.base import View
 
 
@@ -29,7 +30,10 @@ class BlindDetector:
 
     def examine(self, view: View) -> Iterator[Finding]:
         health = view.health
-        if not health.good and (health.failures >= self.config.after_polls or health.refused):
+        if health.troubles:
+            told = (one for one in health.troubles if one.polls >= self.config.after_polls or one.trouble.refused)
+            yield from (_source_blind(one) for one in told)
+        elif not health.good and (health.failures >= self.config.after_polls or health.refused):
             since = health.last_good_at or health.first_failure_at or view.now
             yield _blind(since, health.reason, "no_poll")
         elif health.good and health.skewed >= self.config.after_polls and health.clock_offset is not None:
@@ -50,6 +54,20 @@ class BlindDetector:
             return None  # not long enough to know how still a night or a weekend is
         still = view.now - workspace.moved_at
         return workspace.moved_at if still > max(self.config.frozen_after, 2 * workspace.longest_still) else None
+
+
+def _source_blind(standing: StandingTrouble) -> Finding:
+    """One of several sources: what the others know goes on."""
+    source, reason = standing.trouble.source, standing.trouble.reason
+    since = standing.since
+    return Finding(
+        kind="blind",
+        severity=Severity.CRITICAL,
+        title=f"Source {source} is blind since {since:%Y-%m-%d %H:%M} UTC: {reason}",
+        period=source,
+        evidence=(reason, "What it alone knows stays unknown: no alert about that opens, and none is resolved."),
+        facts={"what": "source", "source": source, "reason": reason, "since": since.isoformat()},
+    )
 
 
 def _blind(since: datetime | None, reason: str, what: str) -> Finding:

@@ -12,6 +12,7 @@ import structlog
 from flowy_watch.core.alert import OF_SPEND, Alert, Evaluated, Reconciled, Status, Transition, reconcile
 from flowy_watch.core.expectation import beyond
 from flowy_watch.core.finding import Finding
+from flowy_watch.core.merge import Known, merge, trouble_words
 from flowy_watch.core.plan import plan
 from flowy_watch.core.route import Telling
 from flowy_watch.core.silence import Silence
@@ -135,7 +136,7 @@ class PollJob:
             return _Pulled(Reading(now, ()), FAILED, str(error), refused)
 
     def _record(self, work: Work, watch: Watch, pulled: _Pulled, now: datetime) -> tuple[Polled, int]:
-        pulled = _judge(watch, pulled)
+        pulled = _judge(watch, _merged(watch, pulled, self._rules))
         reading = pulled.reading
         poll_id = work.usage.add_poll(
             now,
@@ -146,6 +147,7 @@ class PollJob:
             skipped=len(reading.skipped),
             clock_offset=reading.clock_offset,
         )
+        work.knowledge.note_troubles(poll_id, reading.troubles)
         new_keys = self._take_in(work, watch, poll_id, pulled)
         view = self._view(work, watch, pulled, new_keys, now)
         findings = [finding for detector in self._detectors for finding in detector.examine(view)]
@@ -178,7 +180,8 @@ class PollJob:
         if pulled.outcome == FAILED:
             return frozenset()
         before = watch.taken_at
-        work.usage.add_snapshots(poll_id, reading, self._numbers, self._listed)
+        after = None if reading.troubles else self._listed  # what a failed source knew before is counted first
+        work.usage.add_snapshots(poll_id, reading, self._numbers, after)
         known, new = watch.listed_before, watch.add(reading)
         work.usage.rename(watch.renamed)
         if reading.provenance:
@@ -186,8 +189,11 @@ class PollJob:
             work.knowledge.note_answers(day_of(reading.taken_at), reading.answers, self._numbers)
         if pulled.outcome == GOOD:
             watch.listed_before = True
-        if before is None or before.replace(minute=0, second=0, microsecond=0) != reading.taken_at.replace(
-            minute=0, second=0, microsecond=0
+        if (
+            before is None
+            or reading.rebased  # snapshots do not tell, and a replay must not take it for spend
+            or before.replace(minute=0, second=0, microsecond=0)
+            != reading.taken_at.replace(minute=0, second=0, microsecond=0)
         ):
             work.usage.save_states(watch, self._numbers)
         return new if known else frozenset()
@@ -195,6 +201,8 @@ class PollJob:
     def _view(self, work: Work, watch: Watch, pulled: _Pulled, new_keys: frozenset[str], now: datetime) -> View:
         listed = watch.listed if pulled.outcome != FAILED else []
         health = work.usage.health(tolerance=_TOLERATED)
+        if pulled.reading.troubles:
+            health = replace(health, troubles=work.knowledge.standing_troubles(pulled.reading.troubles))
         rules = self._rules
         return View(
             now,
@@ -231,6 +239,20 @@ class PollJob:
         return work.outbox.add(planned.notifications)
 
 
+def _merged(watch: Watch, pulled: _Pulled, rules: Rules) -> _Pulled:
+    """One reading, where several sources were asked. When all of them failed, there is none."""
+    parts = pulled.reading.parts
+    if not parts:
+        return pulled
+    at, troubles = pulled.reading.taken_at, tuple(part.trouble for part in parts if part.trouble)
+    if len(troubles) == len(parts):
+        refused = any(one.refused for one in troubles)
+        return _Pulled(Reading(at, (), troubles=troubles), FAILED, trouble_words(troubles), refused)
+    latest = {key_id: history.latest for key_id, history in watch.histories.items()}
+    known = Known(latest, watch.provenance)
+    return _Pulled(merge(parts, at, known, lambda *key: rules.rules_of(*key).same_as).reading, GOOD)
+
+
 def _judge(watch: Watch, pulled: _Pulled) -> _Pulled:
     """Hold a reading against what is known: refuse what cannot be, and say when keys are missing."""
     if pulled.outcome == FAILED:
@@ -244,6 +266,8 @@ def _judge(watch: Watch, pulled: _Pulled) -> _Pulled:
     reading = replace(reading, snapshots=kept, skipped=(*reading.skipped, *stale))
     if stale and not kept:
         return _Pulled(nothing, FAILED, "the source still shows yesterday's counters after 00:00 UTC")
+    if reading.troubles:  # keys that are missing are those of the source that failed
+        return _Pulled(reading, PARTIAL if kept else FAILED, trouble_words(reading.troubles))
     missing = watch.missing(reading.snapshots, at)
     if not kept:
         return _Pulled(nothing, FAILED, f"the source lists no keys; it listed {len(missing)}") if missing else pulled

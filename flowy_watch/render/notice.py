@@ -186,9 +186,10 @@ def verdict(notification: Notification, when: When) -> Part:
 def _blind_since(finding: Finding, when: When) -> Line:
     since = _instant(finding.facts.get("since", ""))
     reason = shorten(visible(finding.facts.get("reason", "")), LONGEST_LINE)
+    source = shorten(visible(finding.facts.get("source", "")))
     return line(
-        "Not watched: ",
-        bold("every key of the workspace"),
+        "Not known: " if source else "Not watched: ",
+        bold(f"what source {source} alone knows" if source else "every key of the workspace"),
         ", since " if since else "",
         bold(when(since)) if since else "",
         f". {reason[:1].upper()}{reason[1:]}." if reason else "",

@@ -22,6 +22,7 @@ from flowy_watch.core.hours import Hours
 from flowy_watch.core.pattern import matches
 from flowy_watch.core.period import WEEKDAYS
 from flowy_watch.core.route import Route
+from flowy_watch.core.usage import Match
 from flowy_watch.detectors import KeyRules
 from flowy_watch.settings import checks
 from flowy_watch.sources.file import ColumnNames
@@ -43,6 +44,8 @@ class WorkspaceSettings(_Section):
     """The page where a person revokes a key; linked from every alert."""
     timezone: Annotated[str, AfterValidator(checks.zone)] = "UTC"
     """In which people read times. Credits are counted by the UTC day whatever this says."""
+    trust: tuple[str, ...] = ()
+    """Names of sources, the most trusted first, where there are several. Others follow: api, file, meter, probe."""
     false_alarms_per_month: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 4.0
     """How many alerts about odd spend (`spike`, `ramp`) are accepted on ordinary days, over all keys together."""
 
@@ -75,10 +78,16 @@ class HeartbeatSettings(_Section):
     """At most this often; never more often than polls finish."""
 
 
+_TRUST = ("api", "file", "meter", "probe")
+
+
 class SourceSettings(_Section):
     """`[source]`: where usage is read; the options beside `kind` are those of the kind."""
 
     kind: str = "api"
+    match: Match = Match.LAST_FOUR
+    """Of `[sources.<name>]`: by what its keys are found to be keys of a more trusted source: `last_four` (where it is
+    one key's alone), `name`, or `key_id` alone."""
     config: BaseModel
 
 
@@ -98,6 +107,8 @@ class KeySettings(_Section):
     """A key unused for this long is dormant: any use of it is told. Learned from its own rests when not set."""
     sensitivity: Annotated[float, Field(ge=0.001, le=1000, allow_inf_nan=False)] = 1.0
     """How many times the usual share of false alarms is accepted from this key."""
+    same_as: tuple[str, ...] = ()
+    """What other sources call it, where they cannot be matched: an id (the meter's fingerprint), last four, or name."""
 
 
 class DetectorSettings(_Section):
@@ -297,6 +308,8 @@ class Settings(_Section):
     poll: PollSettings
     heartbeat: HeartbeatSettings
     source: SourceSettings
+    sources: dict[str, SourceSettings]
+    """More of them, by name."""
     import_: Annotated[ImportSettings, Field(alias="import")]
     keys: dict[str, KeySettings]
     """By pattern, in the order of the file."""
@@ -317,8 +330,16 @@ class Settings(_Section):
     @property
     def ledger(self) -> Path:
         """The meter's, in which keys are blocked, whether it is a source too or not; it need not be there."""
-        config = self.source.config
-        return config.ledger if isinstance(config, MeterOptions) else self.meter.ledger
+        configs = (source.config for _, source in self.by_trust)
+        return next((config.ledger for config in configs if isinstance(config, MeterOptions)), self.meter.ledger)
+
+    @property
+    def by_trust(self) -> list[tuple[str, SourceSettings]]:
+        """All sources by name, the most trusted first: as `workspace.trust` says, then by how exact their kind is."""
+        every = {self.source.kind: self.source, **self.sources}
+        named = [name for name in self.workspace.trust if name in every]
+        others = sorted((name for name in every if name not in named), key=lambda name: _TRUST.index(every[name].kind))
+        return [(name, every[name]) for name in (*named, *others)]
 
     @cached_property
     def rules_of(self) -> Callable[[str, str], KeyRules]:
@@ -339,7 +360,7 @@ class Settings(_Section):
                 found = {option: getattr(rule, option) for option in rule.model_fields_set} | found
         rule = KeySettings.model_validate(found)
         hours = Hours.parse(rule.hours) if rule.hours else None
-        return KeyRules(rule.owner, hours, rule.dormant_after, rule.sensitivity)
+        return KeyRules(rule.owner, hours, rule.dormant_after, rule.sensitivity, rule.same_as)
 
     def secrets(self) -> frozenset[str]:
         """Every configured secret value, for hiding it wherever it turns up."""

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from flowy_watch.channels import CHANNELS
+from flowy_watch.core.usage import Match
 from flowy_watch.detectors import DETECTORS
 from flowy_watch.errors import SettingsError
 from flowy_watch.settings import checks
@@ -150,12 +151,20 @@ def _settings(tree: Mapping[str, object]) -> Settings:
     for number, edition in enumerate(digest.editions):
         place: Place = ("digest", "editions", number, "channels")
         refuse_others(edition.channels, readable, place, "channels that people read")
+    source = _source(tree.get("source", {}), meter)
+    sources = {
+        name: _further_source(name, raw, source.kind, meter)
+        for name, raw in table_of(tree.get("sources", {}), ("sources",)).items()
+    }
+    workspace = made(WorkspaceSettings, tree.get("workspace", {}), ("workspace",))
+    refuse_others(workspace.trust, [source.kind, *sources], ("workspace", "trust"), "configured sources")
     return Settings(
-        workspace=made(WorkspaceSettings, tree.get("workspace", {}), ("workspace",)),
+        workspace=workspace,
         store=made(StoreSettings, tree.get("store", {}), ("store",)),
         poll=made(PollSettings, tree.get("poll", {}), ("poll",)),
         heartbeat=made(HeartbeatSettings, tree.get("heartbeat", {}), ("heartbeat",)),
-        source=_source(tree.get("source", {}), meter),
+        source=source,
+        sources=sources,
         **{"import": made(ImportSettings, tree.get("import", {}), ("import",))},  # a word of Python
         keys=made(dict[str, KeySettings], tree.get("keys", {}), ("keys",)),
         detectors=_detectors(tree.get("detectors", {})),
@@ -169,11 +178,28 @@ def _settings(tree: Mapping[str, object]) -> Settings:
 
 
 def _source(raw: object, meter: MeterSettings) -> SourceSettings:
-    options = {"kind": "api"} | table_of(raw, ("source",))
-    kind = kind_of(options, SOURCES, ("source",))
+    return _source_at(("source",), {"kind": "api"} | table_of(raw, ("source",)), meter)
+
+
+def _further_source(name: str, raw: object, first: str, meter: MeterSettings) -> SourceSettings:
+    place: Place = ("sources", name)
+    if not NAME.fullmatch(name):
+        refuse(place, "must be a name of letters, digits, _ and -")
+    if name == first:
+        refuse(place, f"must be called otherwise: [source] is known by its kind, {first}")
+    options = table_of(raw, place)
+    match = made(Match, options.pop("match", Match.LAST_FOUR), (*place, "match"))
+    made_of = _source_at(place, options, meter, beside=("match",))
+    return SourceSettings(kind=made_of.kind, match=match, config=made_of.config)
+
+
+def _source_at(
+    place: Place, options: dict[str, object], meter: MeterSettings, *, beside: Iterable[str] = ()
+) -> SourceSettings:
+    kind = kind_of(options, SOURCES, place)
     if kind == "meter":
         options = {"ledger": str(meter.ledger)} | options
-    return SourceSettings(kind=kind, config=made(SOURCES[kind].Config, options, ("source",), beside=("kind",)))
+    return SourceSettings(kind=kind, config=made(SOURCES[kind].Config, options, place, beside=("kind", *beside)))
 
 
 def _channel(name: str, raw: object) -> ChannelSettings:

@@ -38,6 +38,11 @@ deadline = "60s"                     # a whole poll with its retries
 # Other kinds: meter (what our proxy counted), probe (each key asks Flowy itself) and file (an export);
 # docs/ways-in.md compares them.
 
+# More sources of the same workspace; each figure is taken from the most trusted one that knows it.
+# [sources.proxy]
+# kind = "meter"
+# match = "last_four"                           # by what its keys are those of [source]; or "name", "key_id"
+
 # What a file calls our columns, for `flowy-watch import` and `backtest`; --map does the same for one file.
 # [import.columns]
 # key_id = "Key"
@@ -48,6 +53,7 @@ deadline = "60s"                     # a whole poll with its retries
 # owner = "media-team"
 # hours = "Mon-Fri 07:00-20:00 Europe/Madrid"   # when use is expected
 # dormant_after = "30d"                         # unused for so long, any use is told; learned when not set
+# same_as = ["0123456789abcdef"]                # what other sources call it, where they cannot be matched
 # sensitivity = 0.1                             # a tenth of its share of false alarms
 
 # Each detector can be turned off with enabled = false: cap, spike, ramp, last_used, new_origin, new_app, balance,

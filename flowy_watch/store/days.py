@@ -36,8 +36,12 @@ FIGURES: dict[str, ColumnElement[Any]] = {
     "key_no": _days.c.key_no,
     **{
         name: case((_waits, _snapshots.c[name]), else_=_days.c[name]).label(name)
-        for name in ("spent_microcredits", "daily_cap_microcredits", "last_used_at", "status")
+        for name in ("daily_cap_microcredits", "last_used_at", "status")
     },
+    # A poll that does not know the spend takes nothing from what an earlier one knew.
+    "spent_microcredits": func.coalesce(_snapshots.c.spent_microcredits, _days.c.spent_microcredits).label(
+        "spent_microcredits"
+    ),
     "polls": (_days.c.polls + case((_waits, _running.c.polls), else_=0)).label("polls"),
     "last_taken_at": case((_waits, _running.c.taken_at), else_=_days.c.last_taken_at).label("last_taken_at"),
     "complete": _days.c.complete,
@@ -130,12 +134,15 @@ class Days:
         ).where(_snapshots.c.poll_id == poll_id)
         statement = self._upsert(_days).from_select([c.name for c in _days.columns], chosen)
         new = statement.excluded
-        latest = ("spent_microcredits", "daily_cap_microcredits", "last_used_at", "status", "last_taken_at")
+        latest = ("daily_cap_microcredits", "last_used_at", "status", "last_taken_at")
+        spent, known = new.spent_microcredits, _days.c.spent_microcredits
+        seen = {name: new[name] for name in latest} | {"spent_microcredits": func.coalesce(spent, known)}
         counted, closed = _days.c.polls + polls, or_(_days.c.complete, literal(complete))
+        to_its_end = or_(_days.c.complete, and_(literal(complete), or_(spent.isnot(None), known.is_(None))))
         written = self._connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["day", "key_no"],
-                set_={name: new[name] for name in latest} | {"polls": counted, "complete": closed},
+                set_=seen | {"polls": counted, "complete": to_its_end},
                 where=new.last_taken_at >= _days.c.last_taken_at,
             ).execution_options(preserve_rowcount=True)
         ).rowcount

@@ -5,15 +5,19 @@ from datetime import date
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, exists, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from flowy_watch.core.provenance import Provenance
-from flowy_watch.core.usage import Answers
-from flowy_watch.store.tables import DailyAnswers, Key, ProvenanceRow
+from flowy_watch.core.usage import Answers, Trouble
+from flowy_watch.core.workspace import StandingTrouble
+from flowy_watch.store.tables import DailyAnswers, Key, Poll, ProvenanceRow
+from flowy_watch.store.tables import Trouble as TroubleRow
 
 _keys = Key.__table__  # type: ignore[attr-defined]  # SQLModel sets it, without telling mypy
 _provenances = ProvenanceRow.__table__  # type: ignore[attr-defined]
+_polls = Poll.__table__  # type: ignore[attr-defined]
+_troubles = TroubleRow.__table__  # type: ignore[attr-defined]
 _answers = DailyAnswers.__table__  # type: ignore[attr-defined]
 
 _PROVENANCE = TypeAdapter(Provenance)
@@ -74,6 +78,26 @@ class Knowledge:
         """Key id, day and counts."""
         query = select(_keys.c.key_id, _answers).join(_keys, _keys.c.key_no == _answers.c.key_no)
         return list(self._connection.execute(query.where(_answers.c.day.in_(list(days))).order_by(_answers.c.day)))
+
+    def note_troubles(self, poll_id: int, troubles: Iterable[Trouble]) -> None:
+        rows = [
+            {"poll_id": poll_id, "source": one.source, "reason": one.reason, "refused": one.refused} for one in troubles
+        ]
+        if rows:
+            self._connection.execute(insert(_troubles), rows)
+
+    def standing_troubles(self, troubles: Iterable[Trouble]) -> tuple[StandingTrouble, ...]:
+        """Of the poll that was recorded last: since when, and for how many live polls in a row."""
+        found = []
+        for one in troubles:
+            failed = exists().where(_troubles.c.poll_id == _polls.c.id, _troubles.c.source == one.source)
+            good = select(func.max(_polls.c.id)).where(_polls.c.kind == "live", ~failed).scalar_subquery()
+            since = select(func.count(), func.min(_polls.c.taken_at)).where(
+                _polls.c.kind == "live", _polls.c.id > func.coalesce(good, 0)
+            )
+            polls, first = self._connection.execute(since).one()
+            found.append(StandingTrouble(one, polls, first))
+        return tuple(found)
 
 
 def _read(text: str) -> Provenance | None:
