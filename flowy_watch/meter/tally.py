@@ -62,7 +62,7 @@ class Tally:
         if key is None:
             last_four = secret[-4:].decode("ascii", "replace")
             key = Key(fingerprint, fingerprint, last_four, self._rules_of(fingerprint, last_four))
-            if self._strangers < _MOST_STRANGERS:
+            if self._strangers < _MOST_STRANGERS and len(self._keys) < _MOST_KEYS:
                 self._strangers += 1
                 self._keys[fingerprint] = key
             else:

@@ -117,6 +117,15 @@ def test_keys_without_end_are_counted_as_one_and_still_known_by_their_fingerprin
     assert tally.key_of(b"Bearer random_secret_000000206") is keys[206]
 
 
+def test_even_keys_that_are_all_accepted_are_told_apart_up_to_a_bound():
+    tally = Tally(MeterConfig(target_of("http://flowy.example"), Path("x.db")))
+    for number in range(5100):
+        tally.answered(tally.key_of(b"Bearer random_secret_%09d" % number), NOTHING, 200, ("", ""), NOON)
+    batch = tally.take()
+    assert len(batch.keys) == 5000
+    assert sum(counts.requests for (key, _, _), counts in batch.counts.items() if key == "other") == 100
+
+
 def test_apps_that_are_made_up_are_counted_as_one_and_real_ones_are_not():
     tally = Tally(MeterConfig(target_of("http://flowy.example"), Path("x.db")))
     key = tally.key_of(b"Bearer flw_sk_0123456789")
