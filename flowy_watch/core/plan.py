@@ -166,7 +166,9 @@ class _Planner:
 
     def _tell_again(self, alert: Alert) -> None:
         """Something held it back. Does it still?"""
-        if self._inhibitors.of(alert):
+        if inhibitor := self._inhibitors.of(alert):
+            if alert.held_by != (by := f"alert {inhibitor.id}"):
+                self._hold(alert, by)
             return
         if blind := self._inhibitors.blind_to(alert):
             self._wait_for_sight(alert, blind)

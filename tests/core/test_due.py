@@ -239,6 +239,12 @@ def test_a_cap_is_told_when_the_spike_that_held_it_back_has_ended() -> None:
     assert lines(of) == [("ops", "repeated", "alert 1 has ended and it is still open")]
 
 
+def test_a_cap_that_something_else_held_back_until_now_is_held_by_the_spike_beside_it() -> None:
+    cap = alert("cap", 80, id=2, held_by="alert 9")
+    of = due(standing("spike"), cap, after=HOUR, routes=[route("ops")])
+    assert ([each.held_by for each in of.settled if each.id == 2], of.notifications) == (["alert 1"], ())
+
+
 # ── routes ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -139,7 +139,7 @@ def while_it_starts(watched: Watched) -> None:
 
 def while_it_migrates(watched: Watched) -> None:
     """A new database; its schema takes about a tenth of a second."""
-    wait_until(watched.rig.database.exists, "a database")
+    wait_until(watched.rig.database.exists, "a database", within=60)
     watched.pause(0.12)
 
 
