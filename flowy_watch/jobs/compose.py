@@ -35,15 +35,23 @@ class Deals(Protocol):
 
 
 def claim(
-    work: Work, channel: Channel, deals: Deals, *, quiet: Hours | None = None, now: datetime, until: datetime
+    work: Work,
+    channel: Channel,
+    deals: Deals,
+    *,
+    quiet: Hours | None = None,
+    due_by: datetime | None = None,
+    now: datetime,
+    until: datetime,
 ) -> Claimed | None:
     """Lease the next message of a channel if it is due, and put it together first where that is still open.
 
+    Due is what is due by now, or by `due_by`, where the clock was set back while that was waited for.
     What waited until quiet hours began waits for their end. With the caller's commit it is settled what the message
     carries: every try after it sends the very same one, until an answer says that nothing was taken.
     """
     due_at = work.outbox.next_due(channel.name)
-    if due_at is None or due_at > now:
+    if due_at is None or due_at > max(now, due_by or now):
         return None
     if not work.outbox.composed(channel.name):
         _compose(work, channel, deals, quiet, now)

@@ -33,6 +33,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=15)
 backlog of 25 is told within a minute. One request in 8 to 15 seconds hammers at nobody."""
 _LONGEST_FOR_ONE = timedelta(minutes=5)  # where only some recipients wait, whom the server has put off for now
 _AFTER_DOUBT = timedelta(seconds=30)  # so long a message without an answer may still be on its way
+_SET_BACK = 5.0  # seconds that a clock is put right by without its having been set back
 _GIVE_UP = timedelta(days=1)
 _SPACING = dict.fromkeys(
     (Dialect.SLACK, Dialect.SLACK_BUTTONS), 1.0
@@ -79,6 +80,8 @@ class Delivery:
         self._others, self._quiet = tuple(others), quiet
         self._stopping = stopping or Event()
         self._free_at = 0.0
+        self._awaited: tuple[datetime | None, float] = None, 0.0
+        """The instant that is waited for, and when it comes by a clock that nobody sets."""
 
     def send_due(self, *, most: int = 1000) -> int:
         """Send until nothing is due; returns how many messages were delivered. Raises StoreError only.
@@ -95,7 +98,15 @@ class Delivery:
                     break
                 with self._store.write() as work:
                     now = self._clock.now()
-                    claimed = claim(work, self._channel, self._renderer, quiet=self._quiet, now=now, until=now + _LEASE)
+                    claimed = claim(
+                        work,
+                        self._channel,
+                        self._renderer,
+                        quiet=self._quiet,
+                        due_by=self._awaited[0],
+                        now=now,
+                        until=now + _LEASE,
+                    )
                 if claimed is None:
                     break
                 delivered += self._send(claimed)
@@ -104,8 +115,16 @@ class Delivery:
     def due_in(self) -> float | None:
         """Seconds until something may be sent; None when nothing waits."""
         with self._store.read() as work:
-            due_at = work.outbox.next_due(self._channel.name)
-        return None if due_at is None else max((due_at - self._clock.now()).total_seconds(), 0)
+            due_at, held = work.outbox.next_due(self._channel.name), work.outbox.is_held(self._channel.name)
+        if due_at is None:
+            return None
+        left = (due_at - self._clock.now()).total_seconds()
+        awaited, ends = self._awaited
+        if due_at != awaited:
+            self._awaited = due_at, monotonic() + left
+        elif not held and left > ends - monotonic() + _SET_BACK:
+            left = ends - monotonic()  # the clock was set back: a pause lasts no longer for that
+        return max(left, 0)
 
     def _due(self) -> bool:
         return self.due_in() == 0

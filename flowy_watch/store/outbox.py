@@ -5,7 +5,7 @@ Longer than other files: the life of a notice is one machine of few states, and 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +19,8 @@ from flowy_watch.store.tables import OutboxRow
 
 WAITING, SENT, DEAD, WITHHELD = "waiting", "sent", "dead", "withheld"
 _NEWS = tuple(change.value for change in Change if change.is_news)
-_AT_ONCE = 500  # alerts asked for in one statement
+_MOST_ASKED = 500  # alerts asked for in one statement
+_AT_ONCE = datetime.min.replace(tzinfo=UTC)
 
 _outbox = OutboxRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it, without telling mypy
 
@@ -90,11 +91,16 @@ class Outbox:
         row = self._first(channel)
         return None if row is None else _due_at(row)
 
+    def is_held(self, channel: str) -> bool:
+        """Whether what comes next waits for a time of day, and not for a pause to pass."""
+        row = self._first(channel)
+        return row is not None and row.held_until is not None and row.held_until == _due_at(row)
+
     def _first(self, channel: str) -> Row[Any] | None:
         """What was composed comes first, page by page and its carrier before the rest; then what no quiet hours hold,
         and the oldest."""
         of = _outbox.c
-        columns = (of.due_at, of.leased_until, of.held_until, of.carrier)
+        columns: tuple[Any, ...] = (of.created_at, of.due_at, of.leased_until, of.held_until, of.carrier)
         held = (of.held_until.isnot(None), of.held_until)
         order = (of.page == 0, of.page, of.id != of.carrier, *held, of.seq)
         waiting = select(*columns).where(_waiting(channel))
@@ -366,8 +372,8 @@ class Outbox:
             func.max(case((or_(of.remote_id != "", and_(of.status == WAITING, of.held_until.is_(None))), 1), else_=0)),
         )
         news = and_(of.change.in_(_NEWS), of.channel != "", or_(reached, of.status == DEAD))
-        for start in range(0, len(numbers), _AT_ONCE):
-            asked = of.alert_id.in_(numbers[start : start + _AT_ONCE])
+        for start in range(0, len(numbers), _MOST_ASKED):
+            asked = of.alert_id.in_(numbers[start : start + _MOST_ASKED])
             query = select(*columns).where(asked, news).group_by(of.alert_id, of.channel).order_by(func.min(of.seq))
             for alert_id, channel, at, is_reached, stands in self._connection.execute(query):
                 found.setdefault(alert_id, {})[channel] = Told(at, bool(is_reached), bool(stands))
@@ -410,7 +416,8 @@ class Outbox:
 
 
 def _due_at(row: Row[Any]) -> datetime:
-    due_at: datetime = max(at for at in (row.due_at, row.leased_until, row.held_until) if at)
+    postponed = row.due_at if row.due_at != row.created_at else None  # else it is due, whatever the clock says now
+    due_at: datetime = max((at for at in (postponed, row.leased_until, row.held_until) if at), default=_AT_ONCE)
     return due_at
 
 

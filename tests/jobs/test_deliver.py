@@ -5,14 +5,18 @@ from dataclasses import replace
 from datetime import timedelta
 from threading import Event
 
+import pytest
+
 from flowy_watch.channels.base import Envelope, Receipt
 from flowy_watch.core.alert import Change, Status
 from flowy_watch.core.message import Message
 from flowy_watch.core.notification import Manner, Notification
 from flowy_watch.core.route import Traits
 from flowy_watch.errors import Doubtful, Refused, TryLater
+from flowy_watch.jobs import send
 from flowy_watch.jobs.compose import claim
 from flowy_watch.jobs.deliver import Postman
+from flowy_watch.jobs.send import Delivery
 from flowy_watch.store import Store
 from tests.builders import DAY, HOUR, MINUTE, NOON
 
@@ -210,6 +214,20 @@ def test_a_channel_that_hangs_does_not_hold_up_another(store: Store) -> None:
     stuck.release.set()
     postman.stop(within=timedelta(seconds=20))
     assert (stuck.words(), mail.words()) == (["hello"], ["hello", "again"])
+
+
+def test_a_clock_that_is_set_back_makes_nothing_wait_longer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(store, "hello")
+    channel, clock, seconds = FakeChannel(TryLater("429", retry_after=30 * SECOND)), SetClock(), [0.0]
+    monkeypatch.setattr(send, "monotonic", lambda: seconds[0])
+    delivery = Delivery(store, channel, OwnerRenderer(), clock)
+    clock.at -= HOUR
+    assert (delivery.send_due(), len(channel.sent), delivery.due_in()) == (0, 1, 30)
+    clock.at -= HOUR
+    seconds[0] = 29
+    assert (delivery.send_due(), delivery.due_in()) == (0, 1)
+    seconds[0] = 30
+    assert (delivery.send_due(), channel.words()) == (1, ["hello"] * 2)
 
 
 def test_what_another_process_is_sending_is_left_to_it_however_long_that_takes(
