@@ -11,7 +11,7 @@ from statistics import median
 
 from flowy_watch.core.forecast import Expected, Forecast, Runway
 from flowy_watch.core.period import Period, Span
-from flowy_watch.core.usage import ALL_KEYS, DAY, Microcredits
+from flowy_watch.core.usage import ALL_KEYS, DAY, Answers, Microcredits
 
 RECENT_DAYS = 28
 """So many days before its end a digest looks back, in pictures and for what is usual."""
@@ -59,6 +59,8 @@ class KeyFigures:
     idle_days: int = 0
     """0, or the most of 30, 45 and 90 days that it was not used for."""
     new: bool = False
+    answers: Answers | None = None
+    """How its requests were answered in the period; None where no source sees them."""
     recent: tuple[Microcredits, ...] = ()
     """Spent on each of the last 28 days; only of the keys that spent most."""
 

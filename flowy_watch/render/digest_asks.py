@@ -60,9 +60,8 @@ def ask_of(todo: Todo, digest: Digest) -> Ask:
             assert key
             days = count(key.at_cap, "day")
             cap = f" of {credits_about(key.cap)}" if key.cap is not None else ""
-            what = line(
-                "Look at ", name, tail, f": it spent its whole cap{cap} on {days}, and runs were refused.{more}"
-            )
+            refused = f"{count(key.answers.capped, 'run')} with 402" if key.answers else "further runs"
+            what = line("Look at ", name, tail, f": it spent its whole cap{cap} on {days}; refused: {refused}.{more}")
         case Task.EXPLAIN:
             what = line(bold(f"Find who spent {amount} credits"), " that no listed key explains.")
         case Task.REVOKE:

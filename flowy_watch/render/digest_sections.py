@@ -1,12 +1,12 @@
 """What happened in a period beside the sums: movers, caps, alerts, keys that came and went."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
 
 from flowy_watch.core.digest import AlertFigures, Digest, KeyFigures, Outcome, movers
-from flowy_watch.core.usage import ALL_KEYS, Microcredits
+from flowy_watch.core.usage import ALL_KEYS, Answers, Microcredits
 from flowy_watch.core.words import span_words
 from flowy_watch.render.digest_figures import count, credits_about, key_name, key_tail, owner_name
 from flowy_watch.render.phrase import Line, bold, code, line, shorten, visible
@@ -26,6 +26,7 @@ def sections_of(digest: Digest) -> tuple[Section, ...]:
     sections = (
         Section("Up and down", tuple(_movers(digest))),
         Section("Caps", tuple(_caps(digest))),
+        Section("Refused runs", tuple(_refused(digest))),
         Section("Alerts", tuple(_alerts(digest))),
         Section("Keys that came, went or changed", tuple(_changes(digest))),
     )
@@ -53,6 +54,23 @@ def _caps(digest: Digest) -> Iterator[Line]:
     loose = [f"{key_name(key)} ({credits_about(key.cap or 0)}, high days {credits_about(key.usual_high or 0)})"
              for key in keys if key.cap_too_high]  # fmt: skip
     yield from _listing("Cap four times its high days or more", loose)
+
+
+def _refused(digest: Digest) -> Iterator[Line]:
+    """Where a source sees how requests are answered; of the other keys nothing is said."""
+    for title, number in _REFUSALS:
+        counts = [(number(key.answers), key) for key in digest.keys if key.answers and number(key.answers)]
+        counts.sort(key=lambda one: -one[0])
+        if counts:
+            title_all = f"{title}, {sum(many for many, _ in counts):,} in all"
+            yield from _listing(title_all, [f"{key_name(key)} {many:,}" for many, key in counts])
+
+
+_REFUSALS: tuple[tuple[str, Callable[[Answers], int]], ...] = (
+    ("Cap or balance spent (402)", lambda answers: answers.capped),
+    ("Too many at once (429)", lambda answers: answers.throttled),
+    ("Key not valid (401)", lambda answers: answers.refused),
+)
 
 
 def _listing(title: str, words: Sequence[str], number: int = 0) -> Iterator[Line]:

@@ -1,9 +1,13 @@
 """Values of the core to JSON and back."""
 
+import zlib
+from base64 import b64decode, b64encode
+from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from flowy_watch.core.edition import Issue
 from flowy_watch.core.finding import Finding
 from flowy_watch.core.notification import Manner, Notification
 from flowy_watch.core.stop import Stop
@@ -11,6 +15,7 @@ from flowy_watch.core.wobble import STEADY, Wobble
 
 _FINDING = TypeAdapter(Finding)
 _NOTIFICATION = TypeAdapter(Notification)
+_ISSUE = TypeAdapter(Issue)
 _STOP = TypeAdapter(Stop)
 _WOBBLE = TypeAdapter(Wobble)
 
@@ -40,7 +45,10 @@ def load_wobble(text: str) -> Wobble:
 
 
 def dump_notification(notification: Notification) -> dict[str, Any]:
-    dumped: dict[str, Any] = _NOTIFICATION.dump_python(notification, mode="json")
+    """A digest is packed: every recipient has one, and of 10,000 keys it would be five megabytes."""
+    dumped: dict[str, Any] = _NOTIFICATION.dump_python(replace(notification, issue=None), mode="json")
+    if notification.issue is not None:
+        dumped["issue"] = b64encode(zlib.compress(_ISSUE.dump_json(notification.issue))).decode()
     return dumped
 
 
@@ -49,4 +57,13 @@ def load_notification(payload: dict[str, Any]) -> Notification:
     if "quiet" in payload:  # as versions before 0.2 wrote it
         manner = Manner.IN_PLACE if payload["quiet"] else Manner.POST
         payload = {"manner": manner, **{name: value for name, value in payload.items() if name != "quiet"}}
+    if isinstance(packed := payload.get("issue"), str):
+        payload = payload | {"issue": _unpacked(packed)}
     return _NOTIFICATION.validate_python(payload)
+
+
+def _unpacked(packed: str) -> Issue:
+    try:
+        return _ISSUE.validate_json(zlib.decompress(b64decode(packed, validate=True)))
+    except zlib.error as error:
+        raise ValueError(f"a packed digest cannot be read ({error})") from error

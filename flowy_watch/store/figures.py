@@ -9,15 +9,17 @@ from sqlalchemy import Connection, Text, and_, case, cast, func, or_, select
 
 from flowy_watch.core.digest import IDLE_DAYS, RECENT_DAYS, BalanceFigures, DayFigures, Facts, KeyFigures
 from flowy_watch.core.period import Period, days_between
-from flowy_watch.core.usage import CREDIT, DAY, KeyStatus, Microcredits, day_start
+from flowy_watch.core.usage import CREDIT, DAY, Answers, KeyStatus, Microcredits, day_start
 from flowy_watch.store.answers import alerts_opened
 from flowy_watch.store.days import days_now as _days
-from flowy_watch.store.tables import Balance, Key, Poll
+from flowy_watch.store.tables import Balance, DailyAnswers, Key, Poll
 from flowy_watch.store.usage import FAILED
 
 _keys = Key.__table__  # type: ignore[attr-defined]  # SQLModel sets it, without telling mypy
 _balances = Balance.__table__  # type: ignore[attr-defined]
 _polls = Poll.__table__  # type: ignore[attr-defined]
+
+_answered = DailyAnswers.__table__  # type: ignore[attr-defined]
 
 _SPARKS = 10
 _AT_THE_EDGE = timedelta(minutes=2)
@@ -92,7 +94,7 @@ class Figures:
         highs = self._usual_highs(period.end)
         last, day_before = self._last_listed(period), self._on(period.first - DAY)
         watched_from = self._connection.execute(select(func.min(_keys.c.first_seen_at))).scalar()
-        idle = self._idle(period)
+        idle, answers = self._idle(period), self._answers(period)
         found = []
         for row in self._pivot(period):
             no, key_id, name, last_four, created_at, first_seen_at, at_cap, near_cap, open_days, unknown_days = row[:10]
@@ -117,6 +119,7 @@ class Figures:
                     unknown_days=unknown_days,
                     idle_days=idle.get(no, 0),
                     new=_is_new(created_at, first_seen_at, watched_from, period),
+                    answers=answers.get(no),
                 )
             )
         return self._with_recent(found, period)
@@ -193,6 +196,13 @@ class Figures:
                 silent.pop(no, None)
             found |= dict.fromkeys(silent, days)
         return found
+
+    def _answers(self, period: Period) -> dict[int, Answers]:
+        """Of the keys whose requests some source saw on a day of the period."""
+        columns = (_answered.c.refused, _answered.c.capped, _answered.c.throttled, _answered.c.unpriced)
+        within = and_(_answered.c.day >= period.first, _answered.c.day < period.end)
+        query = select(_answered.c.key_no, *map(func.sum, columns)).where(within).group_by(_answered.c.key_no)
+        return {row[0]: Answers(*map(int, row[1:])) for row in self._connection.execute(query)}
 
     def _with_recent(self, keys: list[KeyFigures], period: Period) -> list[KeyFigures]:
         """The last 28 days of the keys that spent most."""

@@ -16,10 +16,11 @@ import pytest
 from flowy_watch.core.digest import Digest, KeyFigures, Outcome, contributions
 from flowy_watch.core.edition import Edition, Issue
 from flowy_watch.core.message import Dialect, EmailMessage, FactsMessage, PlainMessage, SlackMessage
-from flowy_watch.core.usage import CREDIT
+from flowy_watch.core.usage import CREDIT, Answers
 from flowy_watch.render import Reader, Renderer
 from flowy_watch.render.chart_palette import DARK, LIGHT, SERIES
 from flowy_watch.render.digest_figures import credits_about, percent
+from flowy_watch.render.digest_json import digest_fields
 from flowy_watch.render.digest_mail import page_of
 from tests.builders import credit
 from tests.core.digests import WEEK, alert_figures, balance, digest, key
@@ -277,6 +278,17 @@ def test_what_people_made_of_alerts_is_counted_and_told() -> None:
     )
     assert "Median: told 6 min after the first odd use, stopped 14 min after opening; 900 credits lost in all." in flat
     assert "stopped after 14 min, cost 900" in flat
+
+
+def test_refused_runs_are_told_where_a_source_sees_them() -> None:
+    known = key("render", 5, at_cap=3, cap=5, answers=Answers(refused=0, capped=312, throttled=40))
+    made = digest(known, key("other", 5, cap=50), key("dev", 1, cap=50, answers=Answers(capped=8)))
+    told = mail(made).text
+    assert "Cap or balance spent (402), 320 in all: render 312, dev 8" in " ".join(told.split())
+    assert "Too many at once (429), 40 in all: render 40" in told
+    assert "401" not in told
+    assert "its whole cap of 5 on 3 days; refused: 312 runs with 402." in " ".join(told.split())
+    assert [one["refused_402"] for one in digest_fields(made)["keys"]] == [None, 312, 8]  # other, render, dev
 
 
 def test_the_text_part_is_written_for_reading() -> None:

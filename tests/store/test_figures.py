@@ -11,7 +11,7 @@ from flowy_watch.core.digest import Facts, KeyFigures, Outcome, build
 from flowy_watch.core.notification import Notification
 from flowy_watch.core.period import Period
 from flowy_watch.core.stop import Stop, Toll
-from flowy_watch.core.usage import DAY, KeyStatus, Reading, Snapshot
+from flowy_watch.core.usage import DAY, Answers, KeyStatus, Reading, Snapshot
 from flowy_watch.store import Store
 from flowy_watch.store.outbox import SENT
 from flowy_watch.store.tables import OutboxRow
@@ -47,6 +47,16 @@ def only(store: Store) -> KeyFigures:
 
 def other(spent: float = 0, **more: Any) -> Snapshot:
     return snapshot(spent, key_id="key_2", name="other", **more)
+
+
+def test_how_often_runs_were_refused_is_known_of_keys_that_a_source_sees(store: Store) -> None:
+    for day, capped in enumerate((3, 0, 4)):
+        close(store, day, snapshot(10), other(5))
+        with store.write() as work:
+            answers = {"key_1": Answers(refused=1, capped=capped, throttled=2)}
+            work.knowledge.note_answers(WEEK.first + day * DAY, answers, work.usage.numbers())
+    by_name = {key.name: key.answers for key in facts(store).keys}
+    assert by_name == {"render": Answers(3, 7, 6), "other": None}
 
 
 def test_the_days_of_the_keys_add_up_to_the_days_of_the_workspace(store: Store) -> None:
