@@ -321,7 +321,7 @@ def _subject(text: str) -> bytes:
     5322 allows 998 characters), all others are encoded whole."""
     line = _one_line(text)[:LONGEST_SUBJECT]
     plain = line.isascii() and "=?" not in line  # a name that looks like an encoded word would be read as one
-    encoded = line if plain else Header(line, "utf-8", maxlinelen=76, header_name="Subject").encode("\r\n")
+    encoded = line if plain else Header(line, "utf-8", maxlinelen=76, header_name="Subject").encode(linesep="\r\n")
     return f"Subject: {encoded}\r\n".encode("ascii")
 
 

@@ -1,8 +1,10 @@
 """Names come from elsewhere: they ping nobody, forge nothing, and never stop an alert."""
 
 import json
+import re
 import shlex
 from dataclasses import replace
+from email import message_from_bytes, policy
 from html.parser import HTMLParser
 from typing import Any
 
@@ -149,6 +151,20 @@ def test_an_alert_leaves_whatever_the_key_is_called() -> None:
 
         assert len(workspace.posts) == len(sink.mails) == len(NAMES)
         assert b"\nBcc:" not in b"".join(mail.raw.split(b"\r\n\r\n")[0] for mail in sink.mails)
+        for sent in sink.mails:
+            assert_well_formed(sent.raw)
+
+
+def assert_well_formed(raw: bytes) -> None:
+    """Python's parser at its strictest finds no fault, nor would a server that counts."""
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+    assert not re.search(rb"(?<!\r)\n|\r(?!\n)", raw)
+    for part in message_from_bytes(raw, policy=policy.strict).walk():
+        assert not part.defects
+        for header in part.values():
+            assert not getattr(header, "defects", ())
+        if not part.is_multipart():
+            assert part.get_content()  # type: ignore[attr-defined]  # an EmailMessage, by its policy
 
 
 def test_the_ping_and_the_forged_link_are_shown_as_what_they_are() -> None:
