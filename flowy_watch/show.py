@@ -295,7 +295,8 @@ def _notice(row: Any) -> str:
     if row.status == DEAD:
         return f"{about} not delivered to {row.channel}: {row.reason}"
     reason = "" if row.reason == held else row.reason
-    return f"{about} waits for {row.channel}, try {row.tries}" + (f": {reason}" if reason else "")
+    again = f", next at {row.due_at:%H:%M:%S} UTC and for a day at most" if row.due_at > row.created_at else ""
+    return f"{about} waits for {row.channel}, try {row.tries}{again}" + (f": {reason}" if reason else "")
 
 
 class Tried(Protocol):

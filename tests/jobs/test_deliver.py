@@ -17,6 +17,7 @@ from flowy_watch.jobs import send
 from flowy_watch.jobs.compose import claim
 from flowy_watch.jobs.deliver import Postman
 from flowy_watch.jobs.send import Delivery
+from flowy_watch.show import story_lines
 from flowy_watch.store import Store
 from tests.builders import DAY, HOUR, MINUTE, NOON
 
@@ -214,6 +215,15 @@ def test_a_channel_that_hangs_does_not_hold_up_another(store: Store) -> None:
     stuck.release.set()
     postman.stop(within=timedelta(seconds=20))
     assert (stuck.words(), mail.words()) == (["hello"], ["hello", "again"])
+
+
+def test_why_says_when_a_notice_that_waits_is_tried_next(store: Store) -> None:
+    put(store, "hello")
+    deliver(store, FakeChannel(TryLater("429", retry_after=37 * SECOND)))
+    with store.read() as work:
+        (told,) = work.alerts.all()
+        said = story_lines(work, told)[-1]["line"]
+    assert said == "notice of opened waits for ops, try 1, next at 12:00:37 UTC and for a day at most: 429"
 
 
 def test_a_clock_that_is_set_back_makes_nothing_wait_longer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
