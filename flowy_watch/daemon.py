@@ -15,9 +15,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from flowy_watch.app import App
+from flowy_watch.app import App, open_ledger
 from flowy_watch.errors import FlowyWatchError
 from flowy_watch.heartbeat import Heartbeat
+from flowy_watch.jobs.prices import learn_prices
 from flowy_watch.jobs.prune import prune
 from flowy_watch.notify_socket import NotifySocket
 
@@ -113,6 +114,7 @@ class Daemon:
         look = IntervalTrigger(seconds=max(_LOOK_FOR_DIGESTS / self._app.clock.speed, 1), timezone=UTC)
         scheduler.add_job(self._guarded(self._digest), look)
         scheduler.add_job(self._guarded(self._prune), CronTrigger(hour=3, minute=17, timezone=UTC))
+        scheduler.add_job(self._guarded(self._learn_prices), CronTrigger(minute=23, timezone=UTC))
         beats = self._app.settings.heartbeat
         with Heartbeat(beats.url.get_secret_value() if beats.url else "", every=beats.every) as self._heartbeat:
             self._app.postman.start()
@@ -167,6 +169,13 @@ class Daemon:
         """Which one is due stands in the database: a machine that slept over the hour sends it late, and once."""
         if self._app.digest.run(self._app.clock.now()):
             self._app.postman.ring()
+
+    def _learn_prices(self) -> None:
+        ledger = open_ledger(self._app.settings)
+        try:
+            learn_prices(self._app.store, ledger, self._app.clock.now())
+        finally:
+            ledger.close()
 
     def _prune(self) -> None:
         prune(self._app.store, retain=self._app.settings.store.retain, now=self._app.clock.now())

@@ -13,9 +13,9 @@ from flowy_watch.core.check import Check
 from flowy_watch.core.provenance import Figure, From, Knowledge, Provenance, Sure
 from flowy_watch.core.sighting import Sighting, Sightings
 from flowy_watch.core.usage import MOST, Answers, KeyStatus, Reading, Skipped, Snapshot, clean_name, day_of, day_start
-from flowy_watch.core.words import span_words
+from flowy_watch.core.words import credit_words, span_words
 from flowy_watch.errors import SourceError, StoreError
-from flowy_watch.ledger import NO_KEY, OTHER, AppSeen, KeyUse, Ledger, OriginSeen, UseStatus
+from flowy_watch.ledger import NO_KEY, OTHER, AppSeen, KeyUse, Ledger, OriginSeen, Price, UseStatus
 
 NAME = "meter"
 _NO_KEYS = (NO_KEY, OTHER)
@@ -65,7 +65,8 @@ class MeterSource:
     def check(self, now: datetime) -> Iterator[Check]:
         try:
             uses, *_ = self._read(now)
-            priced = {price.app_id for price in self._ledger.prices()}
+            prices = self._ledger.prices()
+            priced = {price.app_id for price in prices}
             day = day_start(day_of(now))
             ran = {row.app_id for row in self._ledger.five_minutes(day, now) if row.counts.unpriced}
         except (SourceError, StoreError) as error:
@@ -80,7 +81,8 @@ class MeterSource:
             detail = f"{few} ran today without a price: their runs count as 0 credits; set meter.prices"
             yield Check("every app has a price", ok=False, detail=clean_name(detail))
         else:
-            yield Check("every app has a price", ok=True)
+            shown = "; ".join(map(_price_words, prices[:10])) + ("; and others" if len(prices) > 10 else "")
+            yield Check("every app has a price", ok=True, detail=clean_name(shown))
 
     def close(self) -> None:
         self._ledger.close()
@@ -102,6 +104,13 @@ class MeterSource:
             sure[Figure.SPENT] = Sure.LEAST
         figures = {figure: From(NAME, how) for figure, how in sure.items()}
         return Provenance(figures, {NAME: use.fingerprint}, use.fingerprint)
+
+
+def _price_words(price: Price) -> str:
+    """`app_1 12 credits ±1, learned`"""
+    off = max(price.high - price.price, price.price - price.low)
+    around = f" ±{credit_words(off)}" if off else ""
+    return f"{price.app_id} {credit_words(price.price)} credits{around}, {price.source.value}"
 
 
 def _snapshot(use: KeyUse, now: datetime) -> Snapshot:

@@ -345,6 +345,11 @@ class Usage:
         )
         return int(self._connection.execute(query.limit(1)).scalar() or 0)
 
+    def balances(self, since: datetime) -> list[tuple[datetime, Microcredits]]:
+        """Oldest first."""
+        query = select(_balances.c.taken_at, _balances.c.balance_microcredits).where(_balances.c.taken_at >= since)
+        return [(row[0], row[1]) for row in self._connection.execute(query.order_by(_balances.c.taken_at))]
+
     def last_balance(self) -> Row[Any] | None:
         return self._connection.execute(select(_balances).order_by(_balances.c.taken_at.desc()).limit(1)).first()
 
