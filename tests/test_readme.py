@@ -68,9 +68,11 @@ def test_the_configuration_of_the_readme_loads(number: int, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", WAYS_IN, re.DOTALL))
 def test_each_way_in_can_be_configured_as_it_is_shown(text: str, tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
-    secret.write_text("not-a-real-token\n")
-    settings = parse(re.sub(r'_file = "[^"]+"', f'_file = "{secret}"', text), environ={})
+    for path in re.findall(r'_file = "([^"]+)"', text):
+        secret = tmp_path / path.replace("/", "-")
+        secret.write_text(f"no token of {path}\n")
+        text = text.replace(path, str(secret))
+    settings = parse(text, environ={})
     assert settings.source.kind in SOURCES
 
 

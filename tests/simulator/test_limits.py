@@ -119,3 +119,13 @@ def test_the_prices_of_all_runs_are_what_the_keys_spent_and_what_the_balance_los
     assert sum(run.price for run in world.runs.values()) == spent == balance * 1_000_000 - world.balance
     assert world.balance >= 0
     assert world.key("newer").spent_today <= cap * 1_000_000
+
+
+def test_each_key_is_told_what_is_left_to_it_alone(flowy, clock):
+    def left(key: str) -> int:
+        return int(flowy.get("/apps", key=key).headers["x-ratelimit-remaining"])
+
+    assert [left("shop"), left("shop"), left("newer"), left("site"), left("shop")] == [59, 58, 59, 119, 57]
+    assert int(flowy.run("none").headers["x-ratelimit-remaining"]) == 56
+    clock.wait(seconds=60)
+    assert [left("newer"), left("shop")] == [59, 59]
