@@ -61,6 +61,8 @@ class KeyFigures:
     new: bool = False
     answers: Answers | None = None
     """How its requests were answered in the period; None where no source sees them."""
+    by_price: bool = False
+    """Its spend is runs that were counted times a price, not what Flowy billed."""
     recent: tuple[Microcredits, ...] = ()
     """Spent on each of the last 28 days; only of the keys that spent most."""
 

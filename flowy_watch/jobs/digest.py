@@ -1,7 +1,7 @@
 """The calendar of digests: what is due is put into the outbox, from where it is delivered like everything else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -10,6 +10,7 @@ from flowy_watch.core.digest import Digest, Owners, build
 from flowy_watch.core.edition import Edition, Issue
 from flowy_watch.core.notification import digested
 from flowy_watch.core.period import Calendar, Period, Span
+from flowy_watch.core.provenance import Sure
 from flowy_watch.store import Planned, Store, Work
 from flowy_watch.store.digests import Made
 
@@ -38,6 +39,10 @@ class Plan:
 def digest_of(work: Work, period: Period, *, owner_of: Owners, now: datetime, late_by: timedelta) -> Digest:
     """The digest of the whole workspace, as the database knows it now."""
     facts = work.digests.facts(period, earlier=EARLIER[period.span])
+    told = work.knowledge.provenances()
+    if told:
+        priced = {key_id for key_id, one in told.items() if one.spent and one.spent.sure is not Sure.EXACT}
+        facts = replace(facts, keys=[replace(key, by_price=key.key_id in priced) for key in facts.keys])
     return build(facts, period, owner_of=owner_of, now=now, late_by=late_by)
 
 

@@ -180,6 +180,8 @@ def _caveats(digest: Digest) -> Iterator[Line]:
             bold(f"{count(digest.unknown_keys, 'key')}: {SPEND_NOT_KNOWN}"),
             ", on all days or some. The total is a least (≥).",
         )
+    if priced := sum(1 for key in digest.keys if key.by_price and key.spent):
+        yield line(bold(f"{count(priced, 'key')} by price"), ": runs that were counted, not what Flowy billed.")
     if digest.blind_hours:
         yield line(bold(f"{count(digest.blind_hours, 'hour')} without a good poll"), ".")
     if digest.late_by:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from flowy_watch.core.edition import Edition, Issue
 from flowy_watch.core.message import Dialect, EmailMessage
 from flowy_watch.core.period import Period
+from flowy_watch.core.provenance import Figure, From, Provenance, Sure
 from flowy_watch.core.usage import ALL_KEYS, Snapshot
 from flowy_watch.jobs.digest import digest_of
 from flowy_watch.jobs.exchange import import_file
@@ -101,6 +102,14 @@ def test_a_digest_of_keys_that_nobody_can_bill_says_so(store: Store) -> None:
     assert mail.subject == "Flowy spend W10: not known"
     assert "What was spent is not known" in mail.text
     assert "0 credits" not in mail.text
+
+
+def test_a_digest_says_which_spend_is_by_price(store: Store) -> None:
+    rig = Rig(store)
+    priced = Provenance({Figure.SPENT: From("meter", Sure.BY_PRICE)}, {"meter": "key_1"})
+    for back in range(7):
+        rig.poll(NIGHT - (6 - back) * DAY, snapshot(10), provenance={"key_1": priced})
+    assert "1 key by price: runs that were counted, not what Flowy billed." in " ".join(digest_mail(store).text.split())
 
 
 def test_a_digest_with_some_unknown_is_a_least(store: Store) -> None:
