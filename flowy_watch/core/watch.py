@@ -53,7 +53,7 @@ class Watch:
             listed.append(history)
             if snapshot.name != history.latest.name:
                 renamed.append(snapshot)
-            if snapshot.key_id in rebased and snapshot.spent is not None:
+            if rebased and snapshot.key_id in rebased and snapshot.spent is not None:
                 history.rebase(snapshot.spent, seconds)
             spent_now = history.add(snapshot, seconds)
             spent += spent_now
