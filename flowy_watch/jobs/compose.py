@@ -93,10 +93,11 @@ def _too_late(
     held, free = {}, set()
     for notice in waiting:
         notification = notice.notification
-        late = hushed(at_present(notification, present), quiet, now)
+        as_it_is = at_present(notification, present)
+        late = hushed(as_it_is, quiet, now)
         if late.held_until and not notice.in_place and notification.alert.id:
             held[notice.outbox_id] = replace(notification, held_until=late.held_until, held_why=late.held_why)
-        elif notification.change.is_news:
+        elif as_it_is.change.is_news:
             free.add(notification.alert.id)
     return {outbox_id: late for outbox_id, late in held.items() if late.alert.id not in free}
 

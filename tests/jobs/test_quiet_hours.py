@@ -111,6 +111,23 @@ def test_what_waited_until_quiet_hours_began_waits_for_their_end_unless_it_is_cr
     assert channel.words()[1:] == ["roundup 1: a opened, c opened", "passed 1: b resolved"]
 
 
+def test_what_takes_the_place_of_a_critical_alert_that_ended_waits_as_well(store: Store) -> None:
+    with store.write() as work:
+        new = [opened(id=0, period="beside"), opened(id=0, period="worst", severity=Severity.CRITICAL)]
+        beside, worst = (made.alert for made in work.alerts.record(new))
+        both = {"also": (beside.finding.title,), "also_ids": (beside.id,)}
+        work.outbox.add([Notification("ops", Change.OPENED, worst, NOON, "worst", **both)])
+        work.outbox.add([Notification("ops", Change.REPEATED, worst, NOON, "again")])
+    end(store, worst.id)
+    channel, clock = FakeChannel(), SetClock()
+    delivery = Delivery(store, channel, OwnerRenderer(), clock, quiet=SIESTA)
+    delivery.send_due()
+    assert channel.words() == ["passed 1: again resolved"]
+    clock.at = WAKES
+    delivery.send_due()
+    assert channel.words()[1:] == ["worst"]
+
+
 def test_what_somebody_takes_on_in_quiet_hours_makes_no_message_and_is_seen_in_the_morning(store: Store) -> None:
     put(store, "warning", alert_id=1, **HELD)
     put(store, "ana", alert_id=1, change=Change.ACKNOWLEDGED, manner=Manner.IN_PLACE_ONLY)
