@@ -8,12 +8,15 @@ import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from flowy_watch.core.usage import KeyStatus
+from flowy_watch.jobs import send
 from flowy_watch.store import Store
 from tests.builders import HOUR, MINUTE
 
@@ -132,10 +135,13 @@ def machine(store_of: Callable[[], Store], ended: Callable[[Life], None]) -> typ
     return Decisions
 
 
-def test_every_decision_is_explained_none_is_missing_and_none_is_made_twice(migrated: Path, tmp_path: Path) -> None:
+def test_every_decision_is_explained_none_is_missing_and_none_is_made_twice(
+    migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made, stores = [0], []
 
     def store_of() -> Store:
+        monkeypatch.setattr(send, "_dice", Random(7))
         while stores:
             stores.pop().close()
         file = tmp_path / "watch.db"
