@@ -3,12 +3,16 @@
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from threading import active_count
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flowy_watch.cli.common import By, Json, app, fail, me_or, now_utc, say, settings_of, usage
 from flowy_watch.errors import FlowyWatchError
+
+if TYPE_CHECKING:
+    from flowy_watch.settings import Settings
 
 
 @app.command()
@@ -24,6 +28,7 @@ def run(
     from flowy_watch.notify_socket import NotifySocket
 
     settings = settings_of(context, quiet=False)
+    migrate_apart(settings)
     built = build_app(settings)
 
     def reload() -> App | None:
@@ -48,6 +53,24 @@ def run(
         daemon = Daemon(built, beside=beside)
     with built.store.database.watching():
         daemon.run(NotifySocket(), reload=reload)
+
+
+def migrate_apart(settings: "Settings") -> None:
+    """Bring the schema up in a process of its own, so that what Alembic takes (9 MB) does not stay with the daemon.
+
+    Should that fail, so will the daemon's own try, which says why.
+    """
+    from flowy_watch.app import open_store
+
+    if active_count() > 1:
+        return  # a fork would copy locks that other threads hold
+    if child := os.fork():
+        os.waitpid(child, 0)
+        return
+    try:
+        open_store(settings).close()
+    finally:
+        os._exit(0)
 
 
 @app.command("open")

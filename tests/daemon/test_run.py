@@ -2,8 +2,11 @@
 
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from datetime import datetime
+from pathlib import Path
 
 from tests.cli.rig import SECRETS, Rig, spawned, wait_until
 
@@ -198,3 +201,19 @@ def test_the_watchdog_is_fed_when_systemd_asks_for_it(rig: Rig) -> None:
     with Running(rig, env={"WATCHDOG_USEC": "600000"}) as daemon:
         daemon.until_heard("WATCHDOG=1", times=3)
         assert daemon.heard()[0] == "READY=1"
+
+
+MIGRATED = r"""
+import sys
+from flowy_watch.app import open_store
+from flowy_watch.cli.watch import migrate_apart
+from flowy_watch.settings import parse
+settings = parse(f'store.url = "sqlite:///{sys.argv[1]}"\n[source]\ntoken = "x"', environ={})
+migrate_apart(settings)
+open_store(settings).close()
+sys.exit("alembic" in sys.modules)
+"""
+
+
+def test_what_the_first_start_needs_for_its_database_does_not_stay_in_memory(tmp_path: Path) -> None:
+    assert subprocess.run([sys.executable, "-c", MIGRATED, str(tmp_path / "watch.db")], check=False).returncode == 0
