@@ -72,6 +72,8 @@ class Listed:
 
     at: datetime | None = None
     key_nos: Sequence[int] = field(default=())
+    unknown: Sequence[int] = field(default=())
+    """Those of them whose spend it did not know."""
 
 
 class Days:
@@ -82,13 +84,16 @@ class Days:
         dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
         self._upsert = dialect.insert
 
-    def add(self, poll_id: int, at: datetime, key_nos: Sequence[int], after: Listed | None) -> None:
-        """Count a poll that listed these keys, now or within the hour.
+    def add(
+        self, poll_id: int, at: datetime, key_nos: Sequence[int], after: Listed | None, unknown: Sequence[int] = ()
+    ) -> None:
+        """Count a poll that listed these keys, now or within the hour; of those in `unknown` not what they spent.
 
-        One that lists what the poll before it did takes that one's place, and may wait: nothing is known of the day
-        that it does not say. The first of an hour does not wait, nor does one that closes the day.
+        One that lists and knows what the poll before it did takes that one's place, and may wait: nothing is known of
+        the day that it does not say. The first of an hour does not wait, nor does one that closes the day.
         """
-        if after is None or after.at is None or day_of(after.at) != day_of(at) or after.key_nos != key_nos:
+        alike = after is not None and (after.key_nos, after.unknown) == (key_nos, unknown)
+        if after is None or after.at is None or day_of(after.at) != day_of(at) or not alike:
             self.count()
             self._count(poll_id, at, len(key_nos))
         else:
@@ -96,7 +101,7 @@ class Days:
             if after.at.hour != at.hour or _closes(at):
                 self.count()
         if after is not None:
-            after.at, after.key_nos = at, key_nos
+            after.at, after.key_nos, after.unknown = at, key_nos, unknown
 
     def _wait(self, poll_id: int, at: datetime) -> None:
         day = day_of(at)

@@ -95,7 +95,8 @@ class Usage:
                     "rate_limit_per_minute": [s.rate_limit for s in snapshots],
                 },
             )
-            self._days.add(poll_id, reading.taken_at, key_nos, after)
+            unknown = [number for number, s in zip(key_nos, snapshots, strict=True) if s.spent is None]
+            self._days.add(poll_id, reading.taken_at, key_nos, after, unknown)
         if reading.balance is not None:
             self.add_balance(reading.taken_at, reading.balance)
 

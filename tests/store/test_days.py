@@ -66,6 +66,18 @@ def test_the_last_poll_of_a_day_closes_it_at_once(hourly: Watched) -> None:
     assert hourly.written() == [3, 3]
 
 
+def test_a_poll_that_does_not_know_the_spend_takes_nothing_from_one_that_waits(hourly: Watched) -> None:
+    hourly.poll(NOON, *two(1))
+    hourly.poll(NOON + MINUTE, *two(3))
+    for n in range(2, 5):
+        first, second = two(3)
+        hourly.poll(NOON + n * MINUTE, first._replace(spent=None), second)
+    assert [(row.spent_microcredits, row.polls) for row in hourly.days()] == [(credit(3), 5), (credit(6), 5)]
+
+    hourly.poll(NOON + 5 * MINUTE, *two(4))
+    assert [(row.spent_microcredits, row.polls) for row in hourly.days()] == [(credit(4), 6), (credit(8), 6)]
+
+
 def test_every_view_of_a_running_day_shows_the_latest_poll(hourly: Watched) -> None:
     for n in range(3):
         hourly.poll(NOON + n * MINUTE, *two(n + 1, used=NOON + n * MINUTE))
