@@ -230,6 +230,10 @@ class Scripted:
 
     def __init__(self, *acts: Callable[[], None]) -> None:
         self.acts, self.polls = list(acts), 0
+        self.leaving = Event()
+
+    def catch_up(self, alive: Callable[[], object]) -> None:
+        """Nothing to replay."""
 
     def run(self, now: datetime) -> Any:
         self.polls += 1
