@@ -181,12 +181,11 @@ def block(store: Store, ledger: Ledger, key: str, *, by: str, why: str, telling:
     nothing or more than one key is meant. What does not pass through the meter goes on.
     """
     fingerprint, words, ids = _at_meter(store, ledger, key, now)
-    before = {each.fingerprint: each for each in ledger.blocks()}
+    before = {each.fingerprint: each for each in ledger.blocks()}.get(fingerprint)
     ledger.block(fingerprint, by=by, why=why, now=now)  # first of all, whatever becomes of the record
-    if fingerprint in before:
-        return Blocked(words, before[fingerprint], new=False)
     with store.write() as work:
-        work.alerts.log_block(now, "blocked", ids[0], f"{words} at the meter", by, why)
+        if before is None:
+            work.alerts.log_block(now, "blocked", ids[0], f"{words} at the meter", by, why)
         taken = [
             replace(alert, status=Status.ACKNOWLEDGED, acknowledged_by=by, told_level=alert.level)
             for alert in work.alerts.unresolved()
@@ -194,7 +193,7 @@ def block(store: Store, ledger: Ledger, key: str, *, by: str, why: str, telling:
         ]
         said = f"blocked at the meter{': ' if why else ''}{why}"
         _record(work, [Transition(alert, Change.ACKNOWLEDGED, now, by, said) for alert in taken], telling, now)
-    return Blocked(words, Block(fingerprint, now, by, why), tuple(taken))
+    return Blocked(words, before or Block(fingerprint, now, by, why), tuple(taken), new=before is None)
 
 
 def unblock(store: Store, ledger: Ledger, key: str, *, by: str, why: str, now: datetime) -> Blocked:

@@ -29,9 +29,9 @@ def block(context: typer.Context, key: Key, why: Why = "", by: By = "", json: Js
         return
     if not done.new:
         say(f"Already blocked by {done.block.by} since {done.block.at:%Y-%m-%d %H:%M} UTC: {done.words}")
-        return
-    say(f"Blocked at the meter: {done.words}. Its next request there gets 401.")
-    say("What does not pass through the meter goes on: revoke it in Flowy too (Settings → API keys → Revoke).")
+    else:
+        say(f"Blocked at the meter: {done.words}. Its next request there gets 401.")
+        say("What does not pass through the meter goes on: revoke it in Flowy too (Settings → API keys → Revoke).")
     for alert in done.taken:
         say(f"  takes on alert {alert.id}: {alert.finding.title}")
 

@@ -131,7 +131,10 @@ def simulate(
     port: Annotated[int, typer.Option("--port", help="0 takes a free one.", min=0, max=65535)] = 8421,
     speed: Annotated[float, typer.Option("--speed", help="Simulated seconds per second.", min=0.01)] = 1.0,
     keys: Annotated[int | None, typer.Option("--keys", help="How many keys instead of the named ones.")] = None,
-    history: Annotated[Path | None, typer.Option("--history", help="Write 45 days of snapshots there first.")] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option("--history", metavar="DIR", help="First write 45 days of snapshots into this folder."),
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
 ) -> None:
     """Serve a local Flowy: the documented API and the assumed usage contract."""

@@ -209,6 +209,9 @@ class _Key:
             if self._lost(part) and before in (part.source, None) and self._latest:
                 self._figures[figure] = self._before.figures.get(figure) or From(part.source, part.knows[figure])
                 return None if figure is Figure.SPENT else getattr(self._latest, _FIELDS[figure])
+            if figure is Figure.STATUS and before == part.source and self._is_gone(part):
+                self._figures[figure] = self._before.figures[figure]
+                return KeyStatus.REVOKED
             if part.source in self._seen:
                 snapshot = self._seen[part.source][1]
                 self._figures[figure] = self._from(figure, part, snapshot)
@@ -233,6 +236,10 @@ class _Key:
             return True
         theirs = self._before.ids.get(part.source, self._key_id)
         return part.source not in self._seen and any(skipped.key_id == theirs for skipped in part.reading.skipped)
+
+    def _is_gone(self, part: Part) -> bool:
+        """Whether the source lists the key no more after it showed it revoked: nobody who trusts less undoes that."""
+        return part.source not in self._seen and self._latest is not None and self._latest.status is KeyStatus.REVOKED
 
     def _source_before(self, figure: Figure) -> str | None:
         """None for a key that was never seen; the most trusted source for one that was seen by one source alone."""

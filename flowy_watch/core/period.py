@@ -13,6 +13,8 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 
 _WEEK, _MONTH = re.compile(r"(\d{4})-W(\d{2})"), re.compile(r"(\d{4})-(\d{2})")
 
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998
+
 
 class Span(StrEnum):
     WEEK = "week"
@@ -44,6 +46,8 @@ class Period:
     @classmethod
     def parse(cls, name: str) -> "Period":
         """`2026-W47` or `2026-10`. Raises ValueError for what no calendar has."""
+        if (match := re.match(r"\d{4}", name)) and not _FIRST_YEAR <= int(match[0]) <= _LAST_YEAR:
+            raise ValueError("lies outside of any calendar that was watched")
         if match := _WEEK.fullmatch(name):
             return cls.week_of(date.fromisocalendar(int(match[1]), int(match[2]), 1))
         if match := _MONTH.fullmatch(name):

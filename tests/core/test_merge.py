@@ -158,6 +158,15 @@ def test_a_revoke_that_the_api_showed_stays_while_it_is_away() -> None:
     assert only(merged(failed(), parts[1], known=after(*parts))).status is KeyStatus.REVOKED
 
 
+def test_a_revoke_stays_when_the_key_is_not_listed_any_more() -> None:
+    known = after(api(listed(status=KeyStatus.REVOKED)), meter(metered()))
+    made = merged(api(snapshot(key_id="key_2", last_four="0000")), meter(metered()), known=known)
+
+    gone = next(one for one in made.reading.snapshots if one.key_id == "key_1")
+    assert gone.status is KeyStatus.REVOKED
+    assert made.reading.provenance["key_1"].figures[Figure.STATUS] == From("api", Sure.EXACT)
+
+
 def test_another_counter_is_no_spend() -> None:
     watch = Watch()
     first = merged(meter(metered(90)))

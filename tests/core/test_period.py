@@ -29,7 +29,9 @@ def test_a_month_is_its_days() -> None:
     assert (february.length, february.before().name, february.after().name) == (29, "2028-01", "2028-03")
 
 
-@pytest.mark.parametrize("name", ["2026-W54", "2026-W00", "2026-13", "2026-00", "W47", "2026-11-16", "0000-01", ""])
+@pytest.mark.parametrize(
+    "name", ["2026-W54", "2026-W00", "2026-13", "2026-00", "W47", "2026-11-16", "0000-01", "0001-01", "9999-W52", ""]
+)
 def test_what_no_calendar_has_is_refused(name: str) -> None:
     with pytest.raises(ValueError):
         Period.parse(name)

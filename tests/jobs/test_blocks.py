@@ -99,6 +99,15 @@ def test_the_first_block_holds(rig: Rig, ledger: Ledger) -> None:
     assert (done.new, done.block.by) == (False, "ana")
 
 
+def test_a_press_on_a_newer_alert_of_a_blocked_key_takes_that_on_too(rig: Rig, ledger: Ledger) -> None:
+    block(rig, ledger, PRINT)
+    alert = watched(rig)
+
+    again = block(rig, ledger, by="bo")
+
+    assert (again.new, again.block.by, [taken.id for taken in again.taken]) == (False, "ana", [alert.id])
+
+
 def test_what_is_not_blocked_cannot_be_unblocked(rig: Rig, ledger: Ledger) -> None:
     watched(rig)
     with pytest.raises(NotFound, match="is not blocked"):
