@@ -35,7 +35,7 @@ def test_settings_that_share_a_replay_tell_what_each_tells_alone() -> None:
     from _ordinary import make_keys, polls
     from _replay import NOT_ANOMALIES, replay
 
-    settings, keys = (1.0, 16.0, 300.0), make_keys(20, 24, seed=3)
+    settings, keys = (1.0, 16.0, 300.0), make_keys(8, 24, seed=3)
     shared = replay(polls(keys, 3), settings)
 
     options = parse('source.token = "-"', environ={})
