@@ -68,13 +68,18 @@ def bursts(mean: float = 100, *, seed: int = 1) -> Callable[[int], float]:
     return lambda hour: Random(seed * 1_000_003 + hour).gammavariate(4, mean / 4)
 
 
-def workspace(*balances: float, at: datetime = NOON, per_day: Sequence[float] = ()) -> WorkspaceHistory:
-    """Balances five minutes apart, the last one at `at`; `per_day` are the totals of the days before, latest first."""
-    made = WorkspaceHistory()
+def workspace(
+    *balances: float, at: datetime = NOON, per_day: Sequence[float] = (), spent: float | None = 0
+) -> WorkspaceHistory:
+    """Balances five minutes apart, the last one at `at`; `per_day` are the totals of the days before, latest first.
+
+    `spent` is the total of the day of `at`; None where it is not known.
+    """
+    made, total_today = WorkspaceHistory(), None if spent is None else credit(spent)
     for n, total in reversed(list(enumerate(per_day, start=1))):
         made.add(at - n * DAY, credit(total), None, moved=True)
     for n, balance in enumerate(balances):
-        made.add(at - 5 * MINUTE * (len(balances) - 1 - n), 0, credit(balance), moved=True)
+        made.add(at - 5 * MINUTE * (len(balances) - 1 - n), total_today, credit(balance), moved=True)
     return made
 
 

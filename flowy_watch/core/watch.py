@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from flowy_watch.core.history import History
 from flowy_watch.core.provenance import Provenance
 from flowy_watch.core.stale import stale_counter
-from flowy_watch.core.usage import Reading, Skipped, Snapshot, day_of
+from flowy_watch.core.usage import ALL_KEYS, Reading, Skipped, Snapshot, day_of
 from flowy_watch.core.workspace import WorkspaceHistory
 
 _FORGET_AFTER = timedelta(hours=24)
@@ -81,13 +81,17 @@ class Watch:
         self.workspace.calibration.close_day(day, highest)
 
     def _add_workspace(self, reading: Reading, *, moved: bool) -> None:
-        total = sum([snapshot.spent or 0 for snapshot in reading.snapshots])
+        spends = [snapshot.spent for snapshot in reading.snapshots]
         if len(self.histories) > len(reading.snapshots):
             listed, today = {snapshot.key_id for snapshot in reading.snapshots}, day_of(reading.taken_at)
             others = [history.latest for key_id, history in self.histories.items() if key_id not in listed]
-            total += sum(latest.spent or 0 for latest in others if day_of(latest.taken_at) == today)
-        known = not reading.snapshots or any(snapshot.spent is not None for snapshot in reading.snapshots)
-        self.workspace.add(reading.taken_at, total if known else None, reading.balance, moved=moved)
+            spends += [latest.spent for latest in others if day_of(latest.taken_at) == today]
+        known = [spent for spent in spends if spent is not None]
+        # What is told of all keys together stands for those of which it is not told apart.
+        whole = len(known) == len(spends) or any(
+            snapshot.key_id == ALL_KEYS and snapshot.spent is not None for snapshot in reading.snapshots
+        )
+        self.workspace.add(reading.taken_at, sum(known) if whole else None, reading.balance, moved=moved)
 
     def believable(self, reading: Reading) -> tuple[tuple[Snapshot, ...], tuple[Skipped, ...]]:
         """The snapshots that can be true after what is known, and those that cannot, with why."""

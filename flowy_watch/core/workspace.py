@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from flowy_watch.core.calibration import Calibration
+from flowy_watch.core.fall import Fall
 from flowy_watch.core.ledger import Ledger
 from flowy_watch.core.usage import DAY, Microcredits, Trouble, day_of, day_start
 
@@ -27,16 +28,20 @@ class WorkspaceHistory:
     first_at: datetime | None = None
     calibration: Calibration = field(default_factory=Calibration)
     ledger: Ledger = field(default_factory=Ledger)
+    fall: Fall = field(default_factory=Fall)
 
     def add(self, at: datetime, total: Microcredits | None, balance: Microcredits | None, *, moved: bool) -> None:
-        """`total` is what all keys spent today; None where that is known of none."""
+        """`total` is what all keys spent today; None where that is not known of every one."""
         self.first_at = self.first_at or at
         if total is not None:
             self.day_totals[day_of(at)] = total
+        else:
+            self.day_totals.pop(day_of(at), None)  # what it was an hour ago is too little
         for old in [d for d in self.day_totals if d < day_of(at) - 2 * _FULL_DAYS * DAY]:
             del self.day_totals[old]
         if balance is not None:
             moved = moved or balance != self.balance
+            self.fall.add(at, self.balance, balance)
             self.balance, self.balance_at = balance, at
             today = day_of(at)
             self.day_highs[today] = max(self.day_highs.get(today, balance), balance)
@@ -60,6 +65,7 @@ class WorkspaceHistory:
             "first_at": self.first_at and self.first_at.isoformat(),
             "calibration": self.calibration.dump(),
             "ledger": self.ledger.dump(),
+            "fall": self.fall.dump(),
         }
 
     @classmethod
@@ -75,6 +81,8 @@ class WorkspaceHistory:
             first_at=state["first_at"] and datetime.fromisoformat(state["first_at"]),
             calibration=Calibration.load(state["calibration"]),
             ledger=Ledger.load(state["ledger"]),
+            # States of versions that did not know it are good otherwise, and making them anew takes minutes.
+            fall=Fall.load(state["fall"]) if "fall" in state else Fall(),
         )
 
     @property
@@ -85,19 +93,19 @@ class WorkspaceHistory:
     def burn_per_day(self, at: datetime) -> Microcredits | None:
         """Expected spend per day: the mean of up to seven past days, or today's pace while fewer than three are known.
 
-        None when neither says anything: no past days, and less than an hour of today.
+        Of a day on which some key's spend is not known, it is by how much the balance fell. None when neither says
+        anything: no past days, and less than an hour of today.
         """
         today = day_of(at)
-        past = [self.day_totals[d] for n in range(1, _FULL_DAYS + 1) if (d := today - n * DAY) in self.day_totals]
-        if len(past) >= 3:
-            return sum(past) // len(past)
-        elapsed = at - day_start(today)
-        if elapsed < timedelta(hours=1):
+        days = [self._spent_on(today - n * DAY) for n in range(1, _FULL_DAYS + 1)]
+        past = [spent for spent in days if spent is not None]
+        elapsed, spent_today = at - day_start(today), self._spent_on(today)
+        if len(past) >= 3 or elapsed < timedelta(hours=1) or spent_today is None:
             return sum(past) // len(past) if past else None
-        if today not in self.day_totals:
-            return sum(past) // len(past) if past else None
-        so_far = int(self.day_totals[today] * (DAY / elapsed))
-        return (sum(past) + so_far) // (len(past) + 1)
+        return (sum(past) + int(spent_today * (DAY / elapsed))) // (len(past) + 1)
+
+    def _spent_on(self, day: date) -> Microcredits | None:
+        return self.day_totals.get(day, self.fall.days.get(day))
 
 
 @dataclass(frozen=True, slots=True)

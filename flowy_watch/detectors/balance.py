@@ -7,7 +7,7 @@ from heapq import nlargest
 from typing import ClassVar
 
 from flowy_watch.core.finding import Finding, Severity
-from flowy_watch.core.usage import CREDIT, DAY, Microcredits
+from flowy_watch.core.usage import CREDIT, DAY, Microcredits, day_of
 from flowy_watch.core.words import credit_words, span_words
 from flowy_watch.detectors.base import View
 
@@ -65,8 +65,13 @@ class BalanceDetector:
 
 
 def _pace(balance: Microcredits, view: View) -> Microcredits:
-    """Credits per hour over the last half hour; 0 without adding it up when it could not empty the balance soon."""
-    today = sum(history.latest.spent or 0 for history in view.histories)
+    """Credits per hour over the last half hour; 0 without adding it up when it could not empty the balance soon.
+
+    By how the balance falls, where some key's spend is not known.
+    """
+    today = view.workspace.day_totals.get(day_of(view.now))
+    if today is None:
+        return view.workspace.fall.per_hour()
     if today * 4 < balance and view.now.hour:
         return 0
     return sum(history.per_hour() for history in view.histories)

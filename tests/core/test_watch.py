@@ -1,6 +1,6 @@
 """What is known between two polls."""
 
-from flowy_watch.core.usage import Skipped
+from flowy_watch.core.usage import ALL_KEYS, Skipped
 from flowy_watch.core.watch import Watch
 from tests.builders import DAY, HOUR, MIDNIGHT, MINUTE, NOON, credit, reading, snapshot
 
@@ -35,6 +35,24 @@ def test_the_days_total_is_that_of_all_keys_also_of_those_not_listed_any_more() 
     watch.add(reading(snapshot(40, NOON + HOUR, key_id="a"), at=NOON + HOUR))
 
     assert watch.workspace.day_totals[NOON.date()] == credit(40 + 50)
+
+
+def test_the_days_total_is_not_known_while_one_keys_spend_is_not() -> None:
+    watch, later = Watch(), NOON + HOUR
+    known, unknown = snapshot(30, key_id="a"), snapshot(key_id="b")._replace(spent=None)
+    totals = []
+    for at, listed in ((NOON, (known, unknown)), (later, (known,)), (later + HOUR, (known, snapshot(5, key_id="b")))):
+        watch.add(reading(*(one._replace(taken_at=at) for one in listed), at=at))
+        totals.append(watch.workspace.day_totals.get(NOON.date()))
+
+    assert totals == [None, None, credit(35)]
+
+
+def test_what_all_keys_spend_together_stands_for_those_of_which_it_is_not_known_apart() -> None:
+    watch = Watch()
+    watch.add(reading(snapshot(key_id="a")._replace(spent=None), snapshot(70, key_id=ALL_KEYS)))
+
+    assert watch.workspace.day_totals[NOON.date()] == credit(70)
 
 
 def test_what_was_spent_yesterday_is_not_in_todays_total() -> None:

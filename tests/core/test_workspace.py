@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from flowy_watch.core.workspace import WorkspaceHistory
-from tests.builders import HOUR, MIDNIGHT, MINUTE, NOON, credit, workspace
+from tests.builders import DAY, HOUR, MIDNIGHT, MINUTE, NOON, credit, workspace
 
 
 def test_the_burn_is_the_mean_of_the_days_before() -> None:
@@ -38,6 +38,34 @@ def test_less_than_an_hour_of_a_day_says_nothing_about_its_pace() -> None:
 
     assert first.burn_per_day(MIDNIGHT + 30 * MINUTE) is None
     assert second.burn_per_day(NOON - 12 * HOUR + 30 * MINUTE) == credit(100)
+
+
+def test_where_spend_is_not_known_the_burn_is_by_how_much_the_balance_falls() -> None:
+    seen = WorkspaceHistory()
+    for n in range(5 * 24):
+        topped_up = 10_000 * (n >= 60)
+        seen.add(MIDNIGHT + n * HOUR, None, credit(1000 - 5 * n + topped_up), moved=True)
+    first_whole_day = MIDNIGHT + 2 * DAY - HOUR
+
+    assert seen.burn_per_day(MIDNIGHT + 5 * DAY - HOUR) == credit((120 + 115 + 120) / 3)
+    assert seen.burn_per_day(MIDNIGHT + 23 * HOUR) is None
+    assert seen.fall.per_hour() == credit(5)
+    assert first_whole_day.date() in seen.fall.days
+
+
+def test_a_total_that_is_no_longer_known_is_not_kept_as_it_was() -> None:
+    seen = workspace(spent=None)
+    seen.add(NOON, credit(150), None, moved=True)
+    seen.add(NOON + HOUR, None, None, moved=True)
+
+    assert seen.burn_per_day(NOON + HOUR) is None
+
+
+def test_a_state_of_a_version_that_did_not_know_the_fall_is_good() -> None:
+    state = workspace(500, 400).dump()
+    del state["fall"]
+
+    assert WorkspaceHistory.load(state).balance == credit(400)
 
 
 def test_a_workspace_that_was_never_read_burns_nothing_known() -> None:

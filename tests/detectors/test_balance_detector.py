@@ -45,9 +45,16 @@ def test_an_empty_purse_is_the_worst(balance: float) -> None:
 
 def test_a_pace_that_empties_the_purse_within_two_hours_is_critical() -> None:
     key = history(snapshot(0, NOON - HOUR), snapshot(1000))
-    seen = [view(key, workspace=workspace(balance)) for balance in (2000, 1999)]
+    seen = [view(key, workspace=workspace(balance, per_day=(10, 10, 10), spent=1000)) for balance in (2000, 1999)]
 
     assert [one.level for purse in seen for one in BalanceDetector(BalanceConfig()).examine(purse)] == [2]
+
+
+def test_where_spend_is_not_known_the_pace_is_that_of_the_balance() -> None:
+    falls = (2500, 2400, 2300)  # by 1,200 an hour
+
+    assert levels(workspace(*falls, spent=None)) == [2]
+    assert levels(workspace(*falls, spent=200)) == []
 
 
 def test_the_words_say_how_much_how_long_and_who() -> None:
