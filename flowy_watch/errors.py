@@ -8,6 +8,10 @@ class FlowyWatchError(Exception):
     """One clear line for the person at the terminal; the base of all others."""
 
 
+class WrongUsage(FlowyWatchError):
+    """A command was given what cannot be meant."""
+
+
 class SettingsError(FlowyWatchError):
     """The configuration is wrong. Names the option, never shows its value."""
 

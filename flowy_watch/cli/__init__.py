@@ -3,9 +3,10 @@
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 """
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -21,21 +22,45 @@ from flowy_watch.cli import (  # noqa: F401  # each registers its commands
     see,
     watch,
 )
-from flowy_watch.cli.common import app, say
-from flowy_watch.errors import FlowyWatchError
+from flowy_watch.cli.common import a_file, app, say
+from flowy_watch.errors import FlowyWatchError, WrongUsage
+
+_MISCALLED = cast(type[Any], typer.BadParameter.__base__)
+"""What Typer raises for every wrong call; it has no public name."""
 
 
 def main() -> None:
-    """The entry point: errors of ours are one line on stderr and exit 1."""
+    """The entry point: errors are one line on stderr, and exit 1, or 2 for a wrong call."""
     try:
-        app(args=_config_first(sys.argv[1:]), prog_name="flowy-watch")
+        code = app(args=_config_first(sys.argv[1:]), prog_name="flowy-watch", standalone_mode=False)
     except FlowyWatchError as error:
         from flowy_watch.core.redact import redact
 
-        print(f"flowy-watch: {redact(str(error))}", file=sys.stderr)  # noqa: T201
-        raise SystemExit(1) from None
+        _complain(redact(str(error)))
+        raise SystemExit(2 if isinstance(error, WrongUsage) else 1) from None
+    except _MISCALLED as error:
+        _explain(error)
+        raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except BrokenPipeError:  # who read has seen enough; Python would complain again when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    raise SystemExit(code)
+
+
+def _explain(error: Any) -> None:
+    """In one line, unless it is the help that a group of commands shows when it is given none."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return
+    said = " ".join(error.format_message().split()).rstrip(".")
+    called = error.ctx.command_path if error.ctx else "flowy-watch"
+    _complain(f"{said}{' See' if said.endswith('?') else '; see'} `{called} --help`")
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"flowy-watch: {text}\n")
 
 
 def _config_first(arguments: list[str]) -> list[str]:
@@ -64,7 +89,8 @@ def _version(wanted: bool) -> None:  # the form that Typer calls
 def _options(
     context: typer.Context,
     config: Annotated[
-        Path | None, typer.Option("--config", help="Default: $FLOWY_WATCH_CONFIG, else ./flowy-watch.toml.")
+        Path | None,
+        typer.Option("--config", callback=a_file, help="Default: $FLOWY_WATCH_CONFIG, else ./flowy-watch.toml."),
     ] = None,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)

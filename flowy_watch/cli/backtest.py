@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flowy_watch.cli.common import Json, Mapping, app, fail, mapped, now_utc, say, settings_of, span_of, usage
+from flowy_watch.cli.common import Json, Mapping, a_file, app, fail, mapped, now_utc, say, settings_of, span_of, usage
 
 if TYPE_CHECKING:
     from flowy_watch.core.usage import Reading
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 @app.command()
 def backtest(
     context: typer.Context,
-    snapshots: Annotated[Path | None, typer.Argument(metavar="[SNAPSHOTS.csv[.gz]]")] = None,
-    workspace: Annotated[Path | None, typer.Option("--workspace", help="A file of at,balance.")] = None,
+    snapshots: Annotated[Path | None, typer.Argument(metavar="[SNAPSHOTS.csv[.gz]]", callback=a_file)] = None,
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", callback=a_file, help="A file of at,balance.")
+    ] = None,
     map_: Mapping = None,
     last: Annotated[str | None, typer.Option("--last", help="From the database instead of a file: 30d.")] = None,
     sweep: Annotated[
@@ -28,7 +30,8 @@ def backtest(
         typer.Option("--sweep", metavar="WANTED", help="Find the setting for so many alerts about odd spend a month."),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write one page with a chart for each alert.")
+        Path | None,
+        typer.Option("--html", metavar="FILE", callback=a_file, help="Write one page with a chart for each alert."),
     ] = None,
     png: Annotated[
         Path | None, typer.Option("--png", metavar="DIR", help="Write each chart as a picture into a folder.")

@@ -4,9 +4,18 @@ from typing import Annotated
 
 import typer
 
-from flowy_watch.cli.common import By, Json, Why, app, me_or, now_utc, say, settings_of
+from flowy_watch.cli.common import By, Json, Why, app, me_or, now_utc, say, settings_of, usage
 
-Key = Annotated[str, typer.Argument(help="A key's name, id, fingerprint, or last four where no other has them.")]
+
+def _named(key: str) -> str:
+    if not key.strip():
+        raise usage("name a key: by its name, id, fingerprint or last four")
+    return key
+
+
+Key = Annotated[
+    str, typer.Argument(callback=_named, help="A key's name, id, fingerprint, or last four where no other has them.")
+]
 
 
 @app.command()

@@ -6,10 +6,13 @@ What a command needs is imported inside it, so that `--help` answers at once.
 import os
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from flowy_watch.errors import WrongUsage
 
 if TYPE_CHECKING:
     from flowy_watch.settings import Settings
@@ -59,8 +62,15 @@ def fail(text: str) -> typer.Exit:
     return typer.Exit(1)
 
 
-def usage(text: str) -> typer.BadParameter:
-    return typer.BadParameter(text)
+def usage(text: str) -> WrongUsage:
+    return WrongUsage(text)
+
+
+def a_file(path: Path | None) -> Path | None:
+    """For Typer to call: an empty name would be taken for the present folder."""
+    if path == Path():
+        raise usage("the name of a file is empty")
+    return path
 
 
 def settings_of(context: typer.Context, *, quiet: bool = True) -> "Settings":

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flowy_watch.cli.common import Json, Mapping, app, mapped, now_utc, say, settings_of, span_of, usage
+from flowy_watch.cli.common import Json, Mapping, a_file, app, mapped, now_utc, say, settings_of, span_of, usage
 
 _SHOWN = 20  # bad lines that are named on a terminal
 
@@ -18,8 +18,10 @@ app.add_typer(db, name="db", rich_help_panel=None)
 @app.command("import")
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV or JSON Lines, .gz too.")],
-    workspace: Annotated[Path | None, typer.Option("--workspace", help="A file of at,balance.")] = None,
+    file: Annotated[Path, typer.Argument(callback=a_file, help="CSV or JSON Lines, .gz too.")],
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", callback=a_file, help="A file of at,balance.")
+    ] = None,
     map_: Mapping = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when a line had to be skipped.")] = False,
     json: Json = False,
@@ -110,7 +112,7 @@ def db_upgrade(context: typer.Context) -> None:
 
 
 @db.command("backup")
-def db_backup(context: typer.Context, file: Path) -> None:
+def db_backup(context: typer.Context, file: Annotated[Path, typer.Argument(callback=a_file)]) -> None:
     """Copy a SQLite database to FILE while the daemon runs. PostgreSQL: use pg_dump."""
     from flowy_watch.app import open_store
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
-from flowy_watch.cli.common import fail, now_utc, settings_of, usage
+from flowy_watch.cli.common import a_file, fail, now_utc, settings_of, usage
 
 if TYPE_CHECKING:
     from flowy_watch.settings import Settings
@@ -26,7 +26,9 @@ Server = Annotated[
 ]
 TokenFile = Annotated[
     Path | None,
-    typer.Option("--token-file", metavar="FILE", help="Its web.token, for --server; else $FLOWY_WATCH_TOKEN."),
+    typer.Option(
+        "--token-file", metavar="FILE", callback=a_file, help="Its web.token, for --server; else $FLOWY_WATCH_TOKEN."
+    ),
 ]
 Fields = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flowy_watch.cli.common import Json, app, fail, now_utc, say, settings_of, usage
+from flowy_watch.cli.common import Json, a_file, app, fail, now_utc, say, settings_of, usage
 
 if TYPE_CHECKING:
     from flowy_watch.core.digest import Digest
@@ -21,7 +21,10 @@ def digest(
     month: Annotated[str | None, typer.Option("--month", metavar="2026-10", help="A month instead.")] = None,
     owner: Annotated[str, typer.Option("--owner", help="Only the keys of this owner.")] = "",
     preview: Annotated[
-        Path | None, typer.Option("--preview", metavar="FILE.html", help="Write what would be mailed, for a browser.")
+        Path | None,
+        typer.Option(
+            "--preview", metavar="FILE.html", callback=a_file, help="Write what would be mailed, for a browser."
+        ),
     ] = None,
     text: Annotated[bool, typer.Option("--text", help="Print what a text-only mail program shows (default).")] = False,
     json: Json = False,

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from flowy_watch import __version__
-from flowy_watch.errors import FlowyWatchError, NotFound
+from flowy_watch.errors import FlowyWatchError, NotFound, WrongUsage
 
 _PAGE = 500
 _MOST_ALERTS = 1000
@@ -124,14 +124,14 @@ class Remote:
 
 
 def _place(url: str) -> str:
-    """Where the daemon is, without a slash at its end. Raises ServerError that does not repeat what may be a secret."""
+    """Where the daemon is, without a slash at its end. Raises WrongUsage that does not repeat what may be a secret."""
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or parts.query:
-        raise ServerError("--server must be the daemon's address, such as https://watch.example.com")
+        raise WrongUsage("--server must be the daemon's address, such as https://watch.example.com")
     return url.rstrip("/").removesuffix("/api/v1")
 
 

@@ -116,7 +116,7 @@ def test_a_server_that_is_not_there_or_is_no_flowy_watch_is_one_line(two: Two) -
     assert "does `flowy-watch run` serve there?" in ran.err
     for url in ("ftp://x", "http://", "http://user:secret@127.0.0.1:9", "http://127.0.0.1:x"):
         ran = two.there("alerts", url=url)
-        assert (ran.code, "must be the daemon's address" in ran.err, "secret" in ran.err) == (1, True, False)
+        assert (ran.code, "must be the daemon's address" in ran.err, "secret" in ran.err) == (2, True, False)
     ran = two.there("alerts", url=f"{two.house.url}/nowhere")
     assert (ran.code, "does not answer as flowy-watch does (HTTP 404)" in ran.err) == (1, True)
 

@@ -1,10 +1,11 @@
 """How commands are called: configuration, options, mistakes and help."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.rig import SOURCE_TOKEN, Rig, cli, spawned
+from tests.cli.rig import COMMAND, SOURCE_TOKEN, Rig, cli, environment, spawned
 
 COMMANDS = [
     "init", "check", "run", "poll", "status", "alerts", "ack", "silence", "unsilence", "resolve", "why", "import",
@@ -66,14 +67,40 @@ def test_config_may_come_from_the_environment_or_the_folder(rig: Rig) -> None:
         ["export", "--since", "ever"],
         ["simulate", "--scenario", "nonsense"],
         ["db", "nonsense"],
+        ["import", ""],
+        ["backtest", ""],
+        ["status", "--token-file", ""],
+        ["status", "--server", "ftp://watch.example.com"],
+        ["block", ""],
+        ["unblock", " "],
     ],
     ids=" ".join,
 )
 def test_wrong_usage_exits_2_and_says_so_on_stderr(rig: Rig, words: list[str]) -> None:
-    ran = rig.run(*words)
-    assert (ran.code, ran.out) == (2, "")
-    assert ran.err
-    assert "Traceback" not in ran.err
+    ran = cli("--config", rig.config, *words, env={"FLOWY_WATCH_TOKEN": "a-token"})
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert ran.err.startswith("flowy-watch: ")
+
+
+def test_a_mistyped_command_is_told_what_may_be_meant() -> None:
+    assert cli("statsu").err == (
+        "flowy-watch: No such command 'statsu'. Did you mean 'status'? See `flowy-watch --help`\n"
+    )
+
+
+@pytest.mark.parametrize("words", [[], ["db"]])
+def test_a_group_of_commands_without_one_shows_its_help(words: list[str]) -> None:
+    ran = cli(*words)
+    assert (ran.code, "Usage: flowy-watch" in ran.out + ran.err) == (2, True)
+
+
+def test_a_reader_that_has_seen_enough_ends_the_command_quietly() -> None:
+    words = [*COMMAND, "init", "--help"]
+    with subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
 
 
 def test_a_missing_configuration_is_one_line_and_exit_1(tmp_path: Path) -> None:
