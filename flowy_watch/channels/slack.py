@@ -134,8 +134,8 @@ class SlackChannel:
     def find(self, envelope: Envelope, *, since: datetime) -> Receipt | None:
         """The proof that this notification arrived, read back from Slack; None when it did not."""
         for message in self._written(envelope, since):
-            metadata = message.get("metadata") or {}
-            payload = metadata.get("event_payload") or {}
+            metadata = _fields(message.get("metadata"))
+            payload = _fields(metadata.get("event_payload"))
             if metadata.get("event_type") == EVENT and payload.get("outbox_id") == envelope.outbox_id:
                 channel = envelope.update_of.rpartition(":")[0] or self._channel
                 return Receipt(f"{channel}:{message.get('ts', '')}")
@@ -182,7 +182,7 @@ class SlackChannel:
 
     def _check_channel(self, name: str, scopes: set[str]) -> Check:
         try:
-            info = self._call(self._client.conversations_info, channel=self._channel).get("channel") or {}
+            info = _fields(self._call(self._client.conversations_info, channel=self._channel).get("channel"))
         except Refused as error:
             if not (isinstance(error, _Refused) and error.code == "missing_scope"):
                 return Check(name, ok=False, detail=str(error))
@@ -230,8 +230,11 @@ class SlackChannel:
         cursor = ""
         for _ in range(MOST_PAGES):
             page = self._call(read, include_all_metadata=True, limit=200, cursor=cursor or None, **query)
-            yield from (message for message in page.get("messages") or () if isinstance(message, dict))
-            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            messages = page.get("messages", [])
+            if not isinstance(messages, list):
+                raise Doubtful(f'Slack read channel "{self.name}" back without a list of messages')
+            yield from (message for message in messages if isinstance(message, dict))
+            cursor = _fields(page.get("response_metadata")).get("next_cursor") or ""
             if not cursor:
                 return
 
@@ -289,6 +292,11 @@ class _CannotUpdate(_Refused):
 
 def _header(response: SlackResponse, name: str) -> str | None:
     return next((str(value) for key, value in dict(response.headers or {}).items() if key.lower() == name), None)
+
+
+def _fields(part: object) -> Mapping[str, Any]:
+    """A part of an answer; empty where it has another form than Slack documents."""
+    return part if isinstance(part, dict) else {}
 
 
 def _plain(word: object) -> str:

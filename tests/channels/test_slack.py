@@ -146,6 +146,21 @@ def test_what_cannot_be_read_back_is_an_error_and_not_an_absence(slack: FakeSlac
         channel_of(slack).find(envelope("n-7"), since=LONG_AGO)
 
 
+@pytest.mark.parametrize("part", ['"messages": 7', '"messages": {"a": 1}', '"messages": null'])
+def test_a_channel_that_cannot_be_read_back_proves_nothing(slack: FakeSlack, part: str) -> None:
+    slack.garble(f'{{"ok": true, {part}}}')
+
+    with pytest.raises(Doubtful):
+        channel_of(slack).find(envelope(), since=LONG_AGO)
+
+
+@pytest.mark.parametrize("metadata", ['"x"', "7", "[]", '{"event_type": "flowy_watch", "event_payload": "x"}'])
+def test_a_strange_message_in_the_channel_is_passed_over(slack: FakeSlack, metadata: str) -> None:
+    slack.garble(f'{{"ok": true, "messages": [1, {{"metadata": {metadata}}}], "response_metadata": "x"}}')
+
+    assert channel_of(slack).find(envelope(), since=LONG_AGO) is None
+
+
 def test_an_update_changes_the_earlier_message_in_place(slack: FakeSlack) -> None:
     channel = channel_of(slack)
     first = channel.send(SLACK_MESSAGE, envelope("n-7"))
@@ -207,3 +222,11 @@ def test_check_finds_a_channel_that_does_not_exist(slack: FakeSlack) -> None:
 
     assert [line.ok for line in lines] == [True, False]
     assert "channels.ops.channel" in lines[1].detail
+
+
+@pytest.mark.parametrize("body", ['{"ok": true, "channel": "C0SIM"}', '{"ok": true}', '{"ok": false, "error": 7}', "[]"])
+def test_check_survives_answers_of_another_form(slack: FakeSlack, body: str) -> None:
+    slack.garble('{"ok": true, "user": {"a": 1}, "team": []}')
+    slack.garble(body)
+
+    assert len(list(channel_of(slack).check())) == 2
