@@ -8,7 +8,7 @@ from ssl import SSLCertVerificationError
 from typing import Annotated, Any, ClassVar, NoReturn, Self
 from urllib.error import URLError
 from urllib.parse import urlsplit
-from urllib.request import proxy_bypass
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener, proxy_bypass
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 from slack_sdk import WebClient
@@ -51,6 +51,7 @@ HISTORY = {"channels:history", "groups:history"}
 HALF_DONE = {"internal_error", "fatal_error"}  # Slack: "some aspect of the operation may have succeeded"
 CANNOT_UPDATE = {"message_not_found", "edit_window_closed", "cant_update_message"}
 MOST_PAGES = 10
+MOST_READ = 16 * 1024 * 1024  # bytes; a page of messages has some hundred thousand
 CLOCKS_APART = timedelta(hours=3)  # Slack's clock dates the messages, ours says since when to look, and may be wrong
 
 
@@ -84,6 +85,24 @@ class SlackConfig(BaseModel):
         return self
 
 
+class _NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        """None: whoever redirects gets no second request, which would hold the token and not the message."""
+
+
+class _Client(WebClient):
+    """slack_sdk's, without its trust: it follows redirects with the token to any host, and reads without an end."""
+
+    def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
+        proxy = [ProxyHandler({"http": self.proxy, "https": self.proxy})] if self.proxy else []
+        opener = build_opener(_NoRedirect(), HTTPSHandler(context=self.ssl), *proxy)
+        with opener.open(req, timeout=self.timeout) as answer:
+            body = answer.read(MOST_READ + 1)
+            if len(body) > MOST_READ:
+                raise ValueError("an answer without an end")
+            return {"status": answer.status, "headers": answer.headers, "body": body.decode("utf-8", "replace")}
+
+
 class SlackChannel:
     """Posts with `chat.postMessage`; the outbox id travels in the message's metadata, where `find` reads it back."""
 
@@ -94,7 +113,7 @@ class SlackChannel:
         self.name = name
         self.dialect = Dialect.SLACK_BUTTONS if config.app_token else Dialect.SLACK
         self._channel, self._config = config.channel, config
-        self._client = WebClient(
+        self._client = _Client(
             token=config.token.get_secret_value(),
             base_url=config.api_url,
             timeout=config.timeout.total_seconds(),  # type: ignore[arg-type]  # a float is fine, the hint says int
@@ -230,7 +249,7 @@ class SlackChannel:
         cursor = ""
         for _ in range(MOST_PAGES):
             page = self._call(read, include_all_metadata=True, limit=200, cursor=cursor or None, **query)
-            messages = page.get("messages", [])
+            messages: object = page.get("messages", [])
             if not isinstance(messages, list):
                 raise Doubtful(f'Slack read channel "{self.name}" back without a list of messages')
             yield from (message for message in messages if isinstance(message, dict))

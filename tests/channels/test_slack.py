@@ -12,6 +12,7 @@ from flowy_watch.core.message import SlackMessage
 from flowy_watch.errors import ChannelError, Doubtful, Refused, TryLater
 from flowy_watch.simulator.people import FakeSlack
 
+from .receiver import Receiver
 from .rigs import SLACK_MESSAGE, envelope
 
 SENT_AT = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
@@ -90,6 +91,24 @@ def test_errors_after_which_slack_may_have_posted_are_doubts(slack: FakeSlack) -
 @pytest.mark.parametrize("body", ["", "[]", "null", '{"ok": true}', '{"ok": tru', '"ok"', "\x00"])
 def test_an_answer_that_makes_no_sense_is_a_doubt(slack: FakeSlack, body: str) -> None:
     slack.garble(body)
+
+    with pytest.raises(Doubtful):
+        channel_of(slack).send(SLACK_MESSAGE, envelope())
+
+
+def test_the_token_follows_no_redirect(slack: FakeSlack) -> None:
+    with Receiver() as elsewhere, Receiver() as moved:
+        moved.then(302, Location=f"{elsewhere.url}/api/chat.postMessage")
+
+        with pytest.raises(Refused, match=r"HTTP 302 .+ is channels.ops.api_url right"):
+            channel_of(slack, api_url=f"{moved.url}/api/").send(SLACK_MESSAGE, envelope())
+
+    assert not elsewhere.requests
+
+
+def test_an_answer_without_an_end_is_a_doubt(slack: FakeSlack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowy_watch.channels.slack.MOST_READ", 100)
+    slack.garble("x" * 101)
 
     with pytest.raises(Doubtful):
         channel_of(slack).send(SLACK_MESSAGE, envelope())
@@ -224,7 +243,7 @@ def test_check_finds_a_channel_that_does_not_exist(slack: FakeSlack) -> None:
     assert "channels.ops.channel" in lines[1].detail
 
 
-@pytest.mark.parametrize("body", ['{"ok": true, "channel": "C0SIM"}', '{"ok": true}', '{"ok": false, "error": 7}', "[]"])
+@pytest.mark.parametrize("body", ['{"ok": true, "channel": "C0SIM"}', '{"ok": true}', "[]"])
 def test_check_survives_answers_of_another_form(slack: FakeSlack, body: str) -> None:
     slack.garble('{"ok": true, "user": {"a": 1}, "team": []}')
     slack.garble(body)
