@@ -1,9 +1,10 @@
 """One database: opening it, its transactions, its migrations, and who may watch it."""
 
 import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,9 +38,16 @@ class Database:
             ) from error
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite:
+            event.listen(self.engine, "do_connect", self._make_private)
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self.shown = redact(parsed.render_as_string(hide_password=True))
+
+    def _make_private(self, *_: Any) -> None:
+        """SQLite would take the umask's mode for a new file, and gives -wal and -shm the mode of the database."""
+        if self.path:
+            with suppress(OSError):  # it is there, or cannot be: SQLite says why
+                _create(self.path)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -122,10 +130,13 @@ class Database:
         if file.exists():
             raise StoreError(f"{file} exists; name a new file")
         try:
+            _create(file)
             with closing(sqlite3.connect(str(self.path))) as source, closing(sqlite3.connect(file)) as copy:
                 source.backup(copy)
         except sqlite3.Error as error:
             raise StoreError(f"cannot back up to {file}: {error}") from error
+        except OSError as error:
+            raise StoreError(f"cannot back up to {file}: {error.strerror}") from error
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -140,6 +151,11 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _create(file: Path) -> None:
+    """A new file that only its owner reads: it holds who spends how much."""
+    os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
 
 def _options(backend: str) -> dict[str, Any]:

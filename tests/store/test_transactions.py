@@ -1,5 +1,6 @@
 """One transaction per use case: all of it or nothing, and one writer at a time."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
@@ -117,6 +118,23 @@ def test_a_backup_never_overwrites_a_file(sqlite_store: Store, tmp_path: Path) -
     with pytest.raises(StoreError, match="exists; name a new file"):
         sqlite_store.database.backup(tmp_path / "copy.db")
     assert (tmp_path / "copy.db").read_text() == "precious"
+
+
+def test_only_its_owner_reads_a_new_database_and_its_backup(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/watch.db")
+    before = os.umask(0)
+    try:
+        store.migrate()
+        with store.write() as work:
+            work.usage.add_poll(NOON, "good")
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+        store.database.backup(tmp_path / "copy.db")
+    finally:
+        os.umask(before)
+        store.close()
+
+    assert modes == {"watch.db": 0o600, "watch.db-shm": 0o600, "watch.db-wal": 0o600}
+    assert (tmp_path / "copy.db").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_backup_holds_what_was_committed_while_others_read(sqlite_store: Store, tmp_path: Path) -> None:
