@@ -154,7 +154,7 @@ class _Text:
             return
         name = f"flowy_watch_{name}"
         self._lines += [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
-        self._lines += [f"{name}{_labels(labels)} {float(value):.17g}" for labels, value in samples]
+        self._lines += [f"{name}{_labels(labels)} {_number(value)}" for labels, value in samples]
 
     def whole(self) -> str:
         return "\n".join([*self._lines, ""])
@@ -164,6 +164,11 @@ def _labels(labels: Labels) -> str:
     if not labels:
         return ""
     return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
+
+
+def _number(value: float) -> str:
+    """The shortest that means this very number: 990.9 and not 990.89999999999998."""
+    return repr(float(value)).removesuffix(".0")
 
 
 def _escaped(value: str) -> str:

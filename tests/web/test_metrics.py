@@ -41,6 +41,13 @@ def test_it_tells_spend_caps_balance_alerts_and_how_old_the_poll_is(house: House
     assert value(text, 'flowy_watch_keys{status="active"}') == 2
 
 
+def test_a_number_is_written_as_short_as_it_can_be(house: House) -> None:
+    house.poll(snapshot(990.9), at=NOON, balance=50000)
+    text = scraped(house)
+    assert "\nflowy_watch_spent_today_credits 990.9\n" in text
+    assert "\nflowy_watch_balance_credits 50000\n" in text
+
+
 def test_spend_of_yesterday_is_not_todays(house: House) -> None:
     house.poll(snapshot(30))
     house.clock.at += timedelta(days=1)
