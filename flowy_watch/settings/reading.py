@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
@@ -133,8 +133,24 @@ def _met(node: Mapping[str, object], part: str) -> str:
     return next((name for name in node if name.lower().replace("-", "_") == folded), part)
 
 
+_PLAIN: Mapping[str, Any] = {
+    "store": StoreSettings,
+    "poll": PollSettings,
+    "heartbeat": HeartbeatSettings,
+    "import": ImportSettings,
+    "keys": dict[str, KeySettings],
+    "web": WebSettings,
+    "log": LogSettings,
+}
+"""The sections that are only themselves."""
+
+
 def _settings(tree: Mapping[str, object]) -> Settings:
     refuse_unknown(tree, (field.alias or name for name, field in Settings.model_fields.items()), ())
+    # First, so that a misspelt option is told before one that is missing: only sources and channels must have some.
+    plain = {name: made(kind, tree.get(name, {}), (name,)) for name, kind in _PLAIN.items()}
+    workspace = made(WorkspaceSettings, tree.get("workspace", {}), ("workspace",))
+    detectors = _detectors(tree.get("detectors", {}))
     meter = made(MeterSettings, tree.get("meter", {}), ("meter",))
     channels = {name: _channel(name, raw) for name, raw in table_of(tree.get("channels", {}), ("channels",)).items()}
     routes = made(tuple[RouteSettings, ...], tree.get("routes", []), ("routes",))
@@ -156,24 +172,17 @@ def _settings(tree: Mapping[str, object]) -> Settings:
         name: _further_source(name, raw, source.kind, meter)
         for name, raw in table_of(tree.get("sources", {}), ("sources",)).items()
     }
-    workspace = made(WorkspaceSettings, tree.get("workspace", {}), ("workspace",))
     refuse_others(workspace.trust, [source.kind, *sources], ("workspace", "trust"), "configured sources")
     return Settings(
         workspace=workspace,
-        store=made(StoreSettings, tree.get("store", {}), ("store",)),
-        poll=made(PollSettings, tree.get("poll", {}), ("poll",)),
-        heartbeat=made(HeartbeatSettings, tree.get("heartbeat", {}), ("heartbeat",)),
         source=source,
         sources=sources,
-        **{"import": made(ImportSettings, tree.get("import", {}), ("import",))},  # a word of Python
-        keys=made(dict[str, KeySettings], tree.get("keys", {}), ("keys",)),
-        detectors=_detectors(tree.get("detectors", {})),
+        detectors=detectors,
         channels=channels,
         routes=routes or ((RouteSettings(channels=tuple(channels)),) if channels else ()),
         digest=digest,
-        web=made(WebSettings, tree.get("web", {}), ("web",)),
         meter=meter,
-        log=made(LogSettings, tree.get("log", {}), ("log",)),
+        **plain,
     )
 
 

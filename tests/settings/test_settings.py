@@ -192,6 +192,13 @@ def test_text_after_a_value_does_not_slip_in_as_another_option() -> None:
 # --- Mistakes ---
 
 
+def test_a_misspelt_option_is_told_before_one_that_is_missing() -> None:
+    with pytest.raises(SettingsError, match=r"poll\.evry is no option; did you mean poll\.every\?"):
+        parse("poll.evry = '5m'", environ={})
+    with pytest.raises(SettingsError, match=r"source\.token is missing"):
+        parse("poll.every = '5m'", environ={})
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
