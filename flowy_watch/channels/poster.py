@@ -31,7 +31,12 @@ class Poster:
         self._channel, self._host, self._option = channel, host, option
         self._seconds = timeout.total_seconds()
         # A connection that had gone stale would make a doubt of nothing.
-        self._client = httpx.Client(timeout=self._seconds, limits=httpx.Limits(max_keepalive_connections=0))
+        # What is packed could unpack to anything.
+        self._client = httpx.Client(
+            headers={"Accept-Encoding": "identity"},
+            timeout=self._seconds,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
         hide_addresses()
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -83,10 +88,10 @@ def is_web_address(url: str) -> bool:
 
 
 def _beginning(response: httpx.Response) -> str:
-    """Empty where it cannot be read: with the status the other side has spoken."""
+    """As it came, never unpacked. Empty where it cannot be read: with the status the other side has spoken."""
     read = b""
     try:
-        for part in response.iter_bytes(_MOST_READ):
+        for part in response.iter_raw(_MOST_READ):
             read += part
             if len(read) >= _MOST_READ:
                 break

@@ -31,6 +31,7 @@ class Answer:
     how: str = "answer"
     """`answer`, `hang` until the end, `drop` the connection, or `trickle` one byte of a header after the other."""
     after: float = 0.0
+    body: bytes = b""
 
 
 class Receiver:
@@ -59,10 +60,12 @@ class Receiver:
         self._thread.join()
         self._server.server_close()
 
-    def then(self, status: int = 200, *, how: str = "answer", after: float = 0.0, **headers: str) -> None:
+    def then(
+        self, status: int = 200, *, how: str = "answer", after: float = 0.0, body: bytes = b"", **headers: str
+    ) -> None:
         """What happens to the next request; `Retry_After="30"` is a header."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self._script.append(Answer(status, named, how, after))
+        self._script.append(Answer(status, named, how, after, body))
 
     def posts(self) -> list[Any]:
         """The JSON of all that was accepted."""
@@ -100,9 +103,10 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
                 self._trickle()
             elif answer.how == "answer":
                 self.send_response(answer.status)
-                for name, value in {"Content-Length": "0", **answer.headers}.items():
+                for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
+                self.wfile.write(answer.body)
 
         def do_GET(self) -> None:
             self.do_POST()
