@@ -11,6 +11,8 @@ from flowy_watch.meter.answer import answer
 from flowy_watch.meter.exchange import Exchange
 from flowy_watch.meter.head import Headers, head_bytes
 from flowy_watch.meter.request import Request
+from flowy_watch.meter.tally import Key
+from flowy_watch.meter.whole import whole_request
 
 if TYPE_CHECKING:
     from flowy_watch.meter.meter import Meter
@@ -24,7 +26,10 @@ log = structlog.get_logger()
 
 
 class Client(asyncio.Protocol):
-    """`httptools` (llhttp, strict) parses; what it refuses is never forwarded: every request has one reading."""
+    """`httptools` (llhttp, strict) parses; what it refuses is never forwarded: every request has one reading.
+
+    Long, since asyncio's and httptools' callbacks must be one object here: each turns on what the others left.
+    """
 
     def __init__(self, meter: "Meter") -> None:
         self.meter = meter
@@ -33,6 +38,8 @@ class Client(asyncio.Protocol):
         self.full = False
         """It does not take what was written to it."""
         self.gone = False
+        self._authorization: bytes | None = None
+        self._key = meter.tally.nobody
         self._exchange: Exchange | None = None
         self._reading: Exchange | None = None
         self._waiting: deque[Exchange] = deque()
@@ -62,6 +69,13 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing or self._wrong:
             return
+        if not (self._exchange or self._reading or self._in_head or self._waiting):
+            whole = whole_request(data, self.meter.target, self.meter.limits)
+            if whole:
+                request, ready = whole
+                self._exchange = exchange = Exchange(self, request)
+                exchange.begin_whole(ready)
+                return
         self._mute += len(data)
         try:
             self._parser.feed_data(data)
@@ -176,6 +190,12 @@ class Client(asyncio.Protocol):
 
     # What an exchange asks for
 
+    def key_of(self, authorization: bytes | None) -> Key:
+        """Most clients come with one key again and again."""
+        if authorization != self._authorization or not self._key.accepted:
+            self._authorization, self._key = authorization, self.meter.tally.key_of(authorization)
+        return self._key
+
     @property
     def unread(self) -> int:
         """Bytes of answers that the client has not taken."""
@@ -190,8 +210,9 @@ class Client(asyncio.Protocol):
         self._adjust()
 
     def release_connecting(self) -> None:
-        self._connecting = False
-        self._adjust()
+        if self._connecting:
+            self._connecting = False
+            self._adjust()
 
     def hold_full(self, full: bool) -> None:
         """The upstream does not take what was written to it, or does again."""
@@ -222,7 +243,7 @@ class Client(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._next)
         elif self._wrong:
             self._refuse(*self._wrong)
-        else:
+        elif self._paused:
             self._adjust()
 
     def _next(self) -> None:

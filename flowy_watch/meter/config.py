@@ -37,6 +37,10 @@ class Target:
     def has(self, path: bytes) -> bool:
         return path == b"*" or (path.startswith(self.path) and path[len(self.path) :][:1] in (b"", b"/", b"?"))
 
+    def full(self, path: bytes) -> bytes:
+        """As it is asked for."""
+        return path if not self.path or self.has(path) else self.path + path
+
 
 def target_of(url: str, ca_file: Path | None = None) -> Target:
     """Raises SettingsError. TLS is always verified, by the system's authorities or those of `ca_file`."""

@@ -8,7 +8,7 @@ from flowy_watch.meter.answer import answer
 from flowy_watch.meter.errand import NOTHING, errand_of
 from flowy_watch.meter.guard import Reservation
 from flowy_watch.meter.head import CHUNKED, CLOSE, Headers, chunk, head_bytes, last_chunk, sorted_out
-from flowy_watch.meter.peek import Peek
+from flowy_watch.meter.peek import Peek, data_of
 from flowy_watch.meter.request import Prepared, Request, Wrong, prepared
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ class Exchange:
     """From the head of a request to the end of its answer. Everything here runs on the event loop.
 
     The client's side calls `begin`, `send`, `finish`, `push` and `client_lost`, the upstream's side `answered`,
-    `received`, `ended`, `pull` and `lost`. Nothing is held back: what one read brought leaves in one write.
+    `received`, `ended`, `pull` and `lost`. Nothing is held back: what one read brought leaves in one write. What came
+    whole takes the short way (`begin_whole`, `answered_whole`). All of it turns on the same few flags, which is why it
+    is one class, and long.
     """
 
     def __init__(self, client: "Client", request: Request) -> None:
@@ -50,14 +52,23 @@ class Exchange:
     # The request
 
     def begin(self) -> None:
-        meter, now = self._meter, self._meter.clock.now()
-        ready = prepared(self._request, meter.target, meter.limits.body_bytes)
+        ready = prepared(self._request, self._meter.target, self._meter.limits.body_bytes)
         if isinstance(ready, Wrong):
             self.keep = False
             self._answer_self(ready.status, ready.error)
-            return
+        else:
+            self._forward(ready)
+
+    def begin_whole(self, ready: Prepared) -> None:
+        """In place of `begin`, `send`, `finish` and `push`: the head of `ready` is the body's too."""
+        self.request_ended = True
+        self._forward(ready)
+        self.push()
+
+    def _forward(self, ready: Prepared) -> None:
+        meter, now = self._meter, self._meter.clock.now()
         self._ready = ready
-        self._key = meter.tally.key_of(ready.noted.get(b"authorization"))
+        self._key = self._client.key_of(ready.noted.get(b"authorization"))
         self._errand = errand_of(self._request.method, self._request.target)
         stop = meter.guard.stop(self._key, self._errand.app_id, now)
         if stop:
@@ -158,7 +169,9 @@ class Exchange:
             self.abandon(502, "Flowy's answer could not be understood")
             return
         self.answering = True
-        self._count(status, noted)
+        self._count(status)
+        if self._is_told(status):
+            self._peek = Peek(noted.get(b"content-encoding", b""))
         self.bodiless = self._request.method == b"HEAD" or status in (204, 304)
         self._until_eof = not self.bodiless and not coding and b"content-length" not in noted
         if coding:
@@ -173,7 +186,19 @@ class Exchange:
             lines.append(CLOSE)
         self._out.append(head_bytes(first_line, lines))
 
-    def _count(self, status: int, noted: dict[bytes, bytes]) -> None:
+    def answered_whole(self, status: int, encoding: bytes, raw: bytes, body: bytes) -> bool:
+        """In place of `answered`, `received` and `ended`; False where the answer must be changed on its way."""
+        if not self.request_ended or not self.keep or self._meter.draining or self._request.method == b"HEAD":
+            return False
+        self.answering = True
+        self._count(status)
+        self._client.write([raw])
+        self._end(reuse=True)
+        if self._is_told(status):
+            self._look(data_of(body, encoding))
+        return True
+
+    def _count(self, status: int) -> None:
         meter, now = self._meter, self._meter.clock.now()
         self._answered_at = now
         origin = self._client.address, meter.labels.agent(self._ready.noted.get(b"user-agent", b""))
@@ -181,8 +206,10 @@ class Exchange:
         if self._reservation:
             self._reservation.settle(accepted=status == 202, now=now)
             self._reservation = None
-        if (status == 202 and self._errand.app_id) or (status == 200 and self._errand.run_id):
-            self._peek = Peek(noted.get(b"content-encoding", b""))
+
+    def _is_told(self, status: int) -> bool:
+        """Whether the answer says something of a run."""
+        return (status == 202 and self._errand.app_id != "") or (status == 200 and self._errand.run_id != "")
 
     def received(self, data: bytes) -> None:
         """A piece of the answer's body."""

@@ -13,7 +13,7 @@ class Peek:
     __slots__ = ("_encoding", "_parts", "_size")
 
     def __init__(self, encoding: bytes) -> None:
-        self._encoding = encoding.strip().lower()
+        self._encoding = encoding
         self._parts: list[bytes] = []
         self._size = 0
 
@@ -29,18 +29,23 @@ class Peek:
         return self._size > MOST
 
     def data(self) -> dict[str, object]:
-        """The answer's `data`, empty when it is not what it should be."""
-        if self._size > MOST:
-            return {}
-        try:
-            content = orjson.loads(_unpacked(b"".join(self._parts), self._encoding))
-        except (ValueError, zlib.error):
-            return {}
-        data = content.get("data") if isinstance(content, dict) else None
-        return data if isinstance(data, dict) else {}
+        return {} if self._size > MOST else data_of(b"".join(self._parts), self._encoding)
+
+
+def data_of(body: bytes, encoding: bytes) -> dict[str, object]:
+    """An answer's `data`, empty when it is not what it should be."""
+    if len(body) > MOST:
+        return {}
+    try:
+        content = orjson.loads(_unpacked(body, encoding) if encoding else body)
+    except (ValueError, zlib.error):
+        return {}
+    data = content.get("data") if isinstance(content, dict) else None
+    return data if isinstance(data, dict) else {}
 
 
 def _unpacked(body: bytes, encoding: bytes) -> bytes:
+    encoding = encoding.strip().lower()
     if encoding in (b"", b"identity"):
         return body
     if encoding in (b"gzip", b"x-gzip", b"deflate"):

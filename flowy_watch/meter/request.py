@@ -65,7 +65,5 @@ def prepared(request: Request, target: Target, most_body: int) -> Prepared | Wro
         return Wrong(413, f"The body is larger than {most_body} bytes")
     if noted.get(b"expect", b"100-continue").lower() != b"100-continue":
         return Wrong(417, "This expectation is not supported")
-    if target.path and not target.has(path):
-        path = target.path + path
-    first_line = request.method + b" " + path + b" HTTP/1.1"
+    first_line = request.method + b" " + target.full(path) + b" HTTP/1.1"
     return Prepared(head_bytes(first_line, lines), noted, coding is not None)

@@ -11,6 +11,7 @@ import structlog
 
 from flowy_watch.meter.exchange import Exchange
 from flowy_watch.meter.head import Headers
+from flowy_watch.meter.whole import whole_answer
 
 if TYPE_CHECKING:
     from flowy_watch.meter.meter import Meter
@@ -51,7 +52,14 @@ class Upstream(asyncio.Protocol):
         if exchange is None:
             self.abort()  # nobody asked
             return
-        self._begun = True
+        if not self._begun:
+            self._begun = True
+            whole = whole_answer(data)
+            if whole:
+                self._complete = self._parsed = True
+                if exchange.answered_whole(*whole):
+                    return
+                self._complete = self._parsed = False
         self._mute += len(data)
         try:
             self._parser.feed_data(data)
