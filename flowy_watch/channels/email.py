@@ -309,6 +309,8 @@ def _enclose(mail: mime.EmailMessage, enclosures: Sequence[Enclosure]) -> None:
     for file in enclosures:
         kind: dict[str, Any] = dict(zip(("maintype", "subtype"), file.media_type.split("/"), strict=True))
         named: dict[str, Any] = {"filename": file.name, "cte": "base64"}
+        if kind["maintype"] == "text":
+            named["params"] = {"charset": "utf-8"}  # else it means ASCII
         if file.inline:  # the first one makes the HTML a part among related ones
             html.add_related(file.content, cid=f"<{file.cid}>", disposition="inline", **kind, **named)
         else:

@@ -11,7 +11,7 @@ from flowy_watch.render.phrase import visible
 
 HEADS = ("day", "key_id", "name", "owner", "credits", "daily_cap", "seen_to_its_end")
 _LARGE = 1_000_000
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = tuple("=+-@＝＋－＠")  # the wide ones where people write Japanese
 
 
 def table_of(digest: Digest) -> Enclosure:

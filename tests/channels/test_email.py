@@ -75,7 +75,7 @@ def test_a_mail_has_a_text_and_an_html_part_and_asks_for_no_answer(sink: MailSin
 
 def test_pictures_travel_beside_the_html_that_shows_them_and_files_beside_it_all(sink: MailSink) -> None:
     day, week = (Enclosure(f"{name}.png", "image/png", name.encode(), inline=True) for name in ("day", "week"))
-    table = Enclosure("keys.csv", "text/csv", b"key,credits\n")
+    table = Enclosure("keys.csv", "text/csv", "key,credits\nGrün,1\n".encode())
     html = f'<img alt="" src="cid:{day.cid}"><img alt="" src="cid:{week.cid}">'
     channel_to(sink).send(EmailMessage("Hello", "hello\n", html, (day, week, table)), envelope())
 
@@ -91,7 +91,7 @@ def test_pictures_travel_beside_the_html_that_shows_them_and_files_beside_it_all
         ("image/png", "<week.png@flowy-watch>", "week.png"),
         ("text/csv", None, "keys.csv"),
     ]
-    assert [part.get_content() for part in mail.iter_attachments()] == ["key,credits\n"]
+    assert [part.get_content() for part in mail.iter_attachments()] == ["key,credits\nGrün,1\n"]
     assert [part.get_content() for part in mail.walk() if part.get_content_maintype() == "image"] == [b"day", b"week"]
 
 

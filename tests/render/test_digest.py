@@ -156,13 +156,13 @@ def test_the_preview_is_the_mail_with_its_pictures_in_it() -> None:
 
 
 def test_every_key_and_day_is_in_the_table_exactly() -> None:
-    made = digest(key("a", 0.000001, None, 3), key("=cmd()", 10**12), owners={"a": "+ana"})
+    made = digest(key("a", 0.000001, None, 3), key("=cmd()", 10**12), owners={"a": "+ana", "=cmd()": "＝ben"})
     (table,) = [file for file in mail(made).enclosures if not file.inline]
     rows = list(csv.DictReader(io.StringIO(table.content.decode())))
     assert (table.name, len(rows)) == ("flowy-spend-2026-W47.csv", 14)
     assert [row["credits"] for row in rows if row["name"] == "a"] == ["0.000001", "", "3", "0", "0", "0", "0"]
     assert {row["name"] for row in rows} == {"a", "'=cmd()"}  # no spreadsheet takes it for a formula
-    assert {row["owner"] for row in rows} == {"", "'+ana"}
+    assert {row["owner"] for row in rows} == {"'+ana", "'＝ben"}
     cents = [row["credits"].partition(".") for row in rows if row["credits"]]
     assert sum(int(a) * CREDIT + int(b.ljust(6, "0")) for a, _, b in cents) == made.total
 
