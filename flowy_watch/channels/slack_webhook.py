@@ -1,6 +1,7 @@
 """Slack by incoming webhook: set up in a minute, but nothing can be read back or changed later."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import ClassVar
@@ -32,6 +33,9 @@ ADVICE = {
     "no_text": "Slack could not read the message; please report this as a bug of flowy-watch",
     "too_many_attachments": "Slack could not read the message; please report this as a bug of flowy-watch",
 }
+
+
+_NOT_OK = re.compile(r'"(?:ok|success)"\s*:\s*false')
 
 
 class SlackWebhookConfig(BaseModel):
@@ -87,7 +91,8 @@ class SlackWebhookChannel:
     def _judge(self, response: Answer) -> None:
         status, answer = response.status, response.text.strip()[:80]
         if status == 200:
-            if answer == "ok":
+            # Slack says "ok"; others who take its messages have words of their own. A web page is somebody in between.
+            if not answer.startswith("<") and not _NOT_OK.search(answer):
                 return
             raise Doubtful(f'Slack gave an answer for channel "{self.name}" that makes no sense')
         pause = retry_after(response.headers.get("retry-after"), response.headers.get("date"))

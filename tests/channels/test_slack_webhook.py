@@ -61,8 +61,18 @@ def test_retry_after_is_passed_on_to_the_second(slack: FakeSlack, channel: Slack
     assert caught.value.retry_after == timedelta(seconds=30)
 
 
-def test_an_answer_that_makes_no_sense_is_a_doubt(slack: FakeSlack, channel: SlackWebhookChannel) -> None:
-    slack.garble()
+@pytest.mark.parametrize("answer", ["ok", "", '{"ok": true}', '{"success":true}'])
+def test_every_answer_of_success_is_a_delivery(slack: FakeSlack, channel: SlackWebhookChannel, answer: str) -> None:
+    slack.garble(answer)
+
+    channel.send(SLACK_MESSAGE, envelope())
+
+    assert len(slack.posts) == 1
+
+
+@pytest.mark.parametrize("answer", ["<html>welcome</html>", '{"ok": false, "error": "x"}'])
+def test_an_answer_that_makes_no_sense_is_a_doubt(slack: FakeSlack, channel: SlackWebhookChannel, answer: str) -> None:
+    slack.garble(answer)
 
     with pytest.raises(Doubtful):
         channel.send(SLACK_MESSAGE, envelope())
