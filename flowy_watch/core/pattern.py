@@ -12,4 +12,10 @@ def matches(pattern: str, *names: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
+    first, *parts = (re.escape(part) for part in pattern.split("*"))
+    if not parts:
+        return re.compile(first)
+    # The first place of each part is as good as any other: an atomic group never looks for another one, without which
+    # a pattern of many stars would take for ever.
+    middle = "".join(f"(?>.*?{part})" for part in parts[:-1] if part)
+    return re.compile(f"{first}{middle}.*{parts[-1]}", re.DOTALL)
