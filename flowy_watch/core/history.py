@@ -3,9 +3,9 @@
 One long file: every sum is moved by `add`, which runs 10,000 times in a poll, and is named again in `dump` and `load`.
 """
 
-from collections import deque
+from bisect import bisect_right
 from datetime import datetime, timedelta
-from itertools import pairwise
+from functools import lru_cache
 from typing import Any
 
 from flowy_watch.core.baseline import Baseline, hour_number
@@ -19,9 +19,11 @@ _REMEMBERED = 35  # days
 _USED_TO, _MOST_USED_TO = 0.5, 3  # what each takes off the next surprises, and of how many at most
 _MARK_EVERY = 150.0  # seconds; closer polls need no mark of their own
 _MARKS_FOR = 2.6 * 3600.0
+_MOST_MARKS = 96  # more than are needed, so that only every thirtieth makes the others move up
 _HOUR = timedelta(hours=1)
 _JUST_BORN = timedelta(hours=2)
 _UNKNOWN = -1.0
+_UNDER_A_DAY = DAY - timedelta.resolution
 _LONGEST_GAP = 2 * 3600.0  # spend over a longer gap cannot be given to an hour
 
 
@@ -40,6 +42,7 @@ class History:
         "_hour_spent",
         "_mark_from",
         "_marks",
+        "_rest_from",
         "_room",
         "_seconds",
         "_tick_end",
@@ -79,6 +82,7 @@ class History:
         """How long the key had lain still when this poll saw it move; None when it did not move."""
         self.longest_still = timedelta(0)
         """The longest that the key is known to have lain still before it moved, this last time apart."""
+        self._rest_from = timedelta(0)  # a rest is only worth a note beyond this: the least of that and of a day
         self.rests = 0
         """How often it lay still for a day or longer, this last time apart, and for how long together."""
         self.rested = timedelta(0)
@@ -93,14 +97,14 @@ class History:
         self.surprising_days: list[int] = []
         """Days, since 1970, on which the key was surprising: one that often is must be more so to be told."""
         seconds = snapshot.taken_at.timestamp()
-        self._marks: deque[tuple[float, Microcredits]] = deque([(seconds, 0)])
-        self._mark_from = seconds + _MARK_EVERY
+        self._marks: list[float | Microcredits] = [seconds, 0]  # moments and `total` by then, in turn
+        self._mark_from = _after(seconds, _MARK_EVERY)
         self._hour = int(seconds) // 3600
         self._hour_end = _hour_end(self._hour)
         self._hour_spent = 0.0
         self._hour_from = seconds  # the first hour was not seen from its start
         self._seconds = self._tick_from = seconds
-        self._tick_end = seconds + TICK
+        self._tick_end = _after(seconds, TICK)
         self.rhythm = Rhythm()
         self._room = _UNKNOWN  # credits of this hour below which the baseline need not be asked
         self._day_high = snapshot.spent  # None: not known yet today
@@ -113,20 +117,29 @@ class History:
             and day_of(born) == day_of(snapshot.taken_at)
         ):
             self.total = snapshot.spent  # all of it was spent since: it is seen as if we had watched from the start
-            self._marks = deque([(born.timestamp(), 0), (seconds, self.total)])
+            self._marks = [born.timestamp(), 0, seconds, self.total]
         self._tick_total = self.total
 
-    def add(self, snapshot: Snapshot, seconds: float | None = None) -> Microcredits:
+    def add(self, snapshot: Snapshot) -> Microcredits:
         """Take in the next snapshot and return the spend seen since the one before.
 
-        `seconds` is its `taken_at` since 1970, for a caller that has it. A counter that went back within a day counts
-        again from its highest: a figure that drops out for a poll is no spend. Over midnight only what the new day
-        shows is counted, since the rest of the old one was not seen.
+        A counter that went back within a day counts again from its highest: a figure that drops out for a poll is no
+        spend. Over midnight only what the new day shows is counted, since the rest of the old one was not seen.
         """
+        seconds, status = snapshot.taken_at.timestamp(), snapshot.status
+        return self.take(snapshot, seconds, snapshot.spent, snapshot.last_used_at, status)
+
+    def take(
+        self,
+        snapshot: Snapshot,
+        seconds: float,
+        counter: Microcredits | None,
+        used_at: datetime | None,
+        status: KeyStatus,
+    ) -> Microcredits:
+        """`add` for who has the columns of 10,000 snapshots: `taken_at` since 1970, spent, last used and status."""
         # One long body, and each figure read once: this runs 10,000 times in every poll.
-        if seconds is None:
-            seconds = snapshot.taken_at.timestamp()
-        before, counter = self.latest, snapshot.spent
+        before = self.latest
         if seconds >= self._day_end:
             self._day_end = _day_end(seconds)
             self._day_high = counter
@@ -144,10 +157,9 @@ class History:
         self.previous, self.latest = before, snapshot
         still_for = self.still_for
         if still_for is not None:
-            if still_for > self.longest_still or still_for >= DAY:
+            if still_for > self._rest_from:
                 self._note_rest(still_for)
             self.still_for = None
-        used_at = snapshot.last_used_at
         moved_at = self.moved_at
         if used_at is None:
             if spent:
@@ -156,8 +168,8 @@ class History:
         elif used_at > moved_at:  # not only later than before: a source may drop it for a poll
             self.still_for = used_at - moved_at
             self.moved_at = used_at
-        if snapshot.status is not before.status:
-            self.revoked_at = snapshot.taken_at if snapshot.status is KeyStatus.REVOKED else None
+        if status is not before.status:
+            self.revoked_at = snapshot.taken_at if status is KeyStatus.REVOKED else None
         self.verdict = self.drift = None
         if counter is None:
             if self._day_high is None:
@@ -185,16 +197,16 @@ class History:
 
     def _mark(self, seconds: float) -> None:
         marks = self._marks
-        marks.append((seconds, self.total))
-        self._mark_from = seconds + _MARK_EVERY
-        while marks[1][0] <= seconds - _MARKS_FOR:
-            marks.popleft()
+        marks += (seconds, self.total)
+        self._mark_from = _after(seconds, _MARK_EVERY)
+        if len(marks) > 2 * _MOST_MARKS:
+            del marks[: 2 * max(bisect_right(marks[::2], seconds - _MARKS_FOR) - 1, 0)]
 
     def _tick(self, seconds: float) -> None:
         spent = self.total - self._tick_total
         if spent or self.rhythm.pace:
             self.rhythm.add(spent / CREDIT, seconds - self._tick_from)
-        self._tick_from, self._tick_end, self._tick_total = seconds, seconds + TICK, self.total
+        self._tick_from, self._tick_end, self._tick_total = seconds, _after(seconds, TICK), self.total
 
     def _judge(self, seconds: float) -> None:
         if self.verdict is None:  # else the gap that this poll closed has been judged
@@ -232,6 +244,7 @@ class History:
     def _note_rest(self, rest: timedelta) -> None:
         if rest > self.longest_still:
             self.longest_still = rest
+            self._rest_from = min(rest, _UNDER_A_DAY)
         if rest >= DAY:
             self.rests += 1
             self.rested += rest
@@ -246,7 +259,7 @@ class History:
             return
         last = int(end) // 3600
         while self._hour < last:
-            boundary = (self._hour + 1) * 3600.0
+            boundary = _hour_end(self._hour)
             share = spent * (boundary - start) / (end - start) if end > start else 0.0
             if self._hour_from == self._hour * 3600.0:
                 self.baseline.learn(self._hour, self._hour_spent + share)
@@ -266,7 +279,7 @@ class History:
 
     def watched_for(self, most: timedelta) -> timedelta:
         """How much of the last `most` has been watched at all."""
-        return min(most, timedelta(seconds=self._seconds - self._marks[0][0]))
+        return min(most, timedelta(seconds=self._seconds - self._marks[0]))
 
     def per_hour(self, span: timedelta = timedelta(minutes=30)) -> Microcredits:
         """The pace of the last `span`, or of what was watched of it; 0 before the second poll."""
@@ -276,13 +289,12 @@ class History:
         return int(self.spent_within(watched) * (timedelta(hours=1) / watched))
 
     def _total_at(self, seconds: float) -> Microcredits:
-        marks = self._marks
-        if seconds <= marks[0][0]:
-            return marks[0][1]
-        for (t0, v0), (t1, v1) in pairwise(reversed([*marks, (self._seconds, self.total)])):
-            if t1 <= seconds:  # reversed: (t0, v0) is the later one
-                return v1 + int((v0 - v1) * (seconds - t1) / (t0 - t1)) if t0 > t1 else v1
-        return marks[0][1]
+        times, totals = [*self._marks[::2], self._seconds], [*map(int, self._marks[1::2]), self.total]
+        later = bisect_right(times, seconds)
+        if not later or later == len(times):
+            return totals[max(later - 1, 0)]
+        (t1, t0), (v1, v0) = times[later - 1 : later + 1], totals[later - 1 : later + 1]
+        return v1 + int((v0 - v1) * (seconds - t1) / (t0 - t1))
 
     @property
     def stays_revoked(self) -> bool:
@@ -301,7 +313,7 @@ class History:
             "moved_at": self.moved_at.isoformat(),
             "revoked_at": self.revoked_at and self.revoked_at.isoformat(),
             "total": self.total,
-            "marks": list(self._marks),
+            "trail": self._marks,
             "hour": [self._hour, self._hour_spent, self._hour_from],
             "peaks": [*self.peaks, self.drift_peak],
             "surprising_days": self.surprising_days,
@@ -339,24 +351,36 @@ class History:
         history.moved_at = datetime.fromisoformat(state["moved_at"])
         history.revoked_at = state["revoked_at"] and datetime.fromisoformat(state["revoked_at"])
         history.total = state["total"]
-        history._marks = deque((at, total) for at, total in state["marks"])
-        history._mark_from = history._marks[-1][0] + _MARK_EVERY
+        history._marks = state["trail"]
+        history._mark_from = _after(history._marks[-2], _MARK_EVERY)
         history._hour, history._hour_spent, history._hour_from = state["hour"]
         history._hour_end = _hour_end(history._hour)
         *history.peaks, history.drift_peak = state["peaks"]
         history.surprising_days = state["surprising_days"]
         longest, history.rests, rested = state["rests"]
         history.longest_still, history.rested = timedelta(seconds=longest), timedelta(seconds=rested)
+        history._rest_from = min(history.longest_still, _UNDER_A_DAY)
         history._day_high = state["day_high"]
         history._tick_from, history._tick_total = state["tick"]
-        history._tick_end = history._tick_from + TICK
+        history._tick_end = _after(history._tick_from, TICK)
         history.rhythm = Rhythm(*state["rhythm"])
         return history
 
 
+# Remembered, so that 10,000 histories share a few numbers: with one each, a poll waits for memory a third of its time.
+_one_for_all = lru_cache(maxsize=64)
+
+
+@_one_for_all
 def _hour_end(hour: int) -> float:
     return 3600.0 * (hour + 1)
 
 
+@_one_for_all
+def _after(seconds: float, more: float) -> float:
+    return seconds + more
+
+
+@_one_for_all
 def _day_end(seconds: float) -> float:
     return (seconds // 86400 + 1) * 86400

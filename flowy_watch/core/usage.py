@@ -2,10 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
@@ -67,6 +68,25 @@ class Snapshot(NamedTuple):
     last_four: str = ""
 
 
+class Columns(NamedTuple):
+    """The same fields of many snapshots, each as one column; all are of the same length."""
+
+    key_id: tuple[str, ...]
+    name: tuple[str, ...]
+    taken_at: tuple[datetime, ...]
+    spent: tuple[Microcredits | None, ...]
+    last_used_at: tuple[datetime | None, ...]
+    daily_cap: tuple[Microcredits | None, ...]
+    status: tuple[KeyStatus, ...]
+    rate_limit: tuple[int | None, ...]
+    created_at: tuple[datetime | None, ...]
+    last_four: tuple[str, ...]
+
+    @classmethod
+    def of(cls, snapshots: Sequence[Snapshot]) -> "Columns":
+        return cls(*zip(*snapshots, strict=True)) if snapshots else cls(*[()] * len(cls._fields))
+
+
 @dataclass(frozen=True, slots=True)
 class Skipped:
     """A key that was listed but could not be believed, and why."""
@@ -99,7 +119,7 @@ class Trouble:
     """The credential: waiting does not help."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """What one pull of a source brought. `snapshots` holds each key once."""
 
@@ -121,6 +141,11 @@ class Reading:
     troubles: tuple[Trouble, ...] = ()
     rebased: frozenset[str] = frozenset()
     """Ids of keys whose spend comes from another source than before: the difference is no spend."""
+
+    @cached_property
+    def columns(self) -> Columns:
+        """What `snapshots` hold, for whoever would else read one field of each: at a tenth of the cost."""
+        return Columns.of(self.snapshots)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import cast
 
 from flowy_watch.core.history import History
 from flowy_watch.core.provenance import Provenance
 from flowy_watch.core.stale import stale_counter
-from flowy_watch.core.usage import ALL_KEYS, Reading, Skipped, Snapshot, day_of
+from flowy_watch.core.usage import ALL_KEYS, Columns, Reading, Skipped, Snapshot, day_of
 from flowy_watch.core.workspace import WorkspaceHistory
 
 _FORGET_AFTER = timedelta(hours=24)
@@ -29,40 +30,54 @@ class Watch:
         """Those of the latest reading whose key had another name before."""
         self.provenance: dict[str, Provenance] = {}
         """By key id, of keys of which there is anything to say (see `Reading.provenance`)."""
+        self._columns = Columns.of(())
+        """Of the latest reading."""
         self.listed_before = False
         """Whether a live poll has listed this workspace's keys: only then is an unknown key a new key."""
 
     def add(self, reading: Reading) -> frozenset[str]:
         """Take in a reading and return the ids never seen before. Readings must come in the order of time."""
-        at, moved, new, renamed, spent = reading.taken_at, False, [], [], 0
-        listed: list[History] = []
+        at, columns, moved, spent, unknown = reading.taken_at, reading.columns, False, 0, False
         if self.taken_at is not None and self.taken_at.date() != at.date():
             self._close_day(self.taken_at)
-        histories, seconds = self.histories, at.timestamp()
-        unknown, rebased = False, reading.rebased
-        for snapshot in reading.snapshots:
-            if snapshot.spent is None:
+        known, self.renamed = self._known(reading)
+        seconds = at.timestamp()
+        if reading.rebased:
+            _rebase(known, columns, reading.rebased, seconds)
+        new = []
+        for history, snapshot, counter, used_at, status in zip(
+            known, reading.snapshots, columns.spent, columns.last_used_at, columns.status, strict=True
+        ):
+            if counter is None:
                 unknown = True
-            history = histories.get(snapshot.key_id)
             if history is None:
-                histories[snapshot.key_id] = born = History(snapshot)
-                listed.append(born)
+                self.histories[snapshot.key_id] = History(snapshot)
                 new.append(snapshot.key_id)
-                moved = True
                 continue
-            listed.append(history)
-            if snapshot.name != history.latest.name:
-                renamed.append(snapshot)
-            if rebased and snapshot.key_id in rebased and snapshot.spent is not None:
-                history.rebase(snapshot.spent, seconds)
-            spent_now = history.add(snapshot, seconds)
-            spent += spent_now
-            if spent_now or history.still_for is not None:
+            spent_now = history.take(snapshot, seconds, counter, used_at, status)
+            if spent_now:
+                spent += spent_now
                 moved = True
-        self._add_workspace(reading, moved=moved)
+            elif history.still_for is not None:
+                moved = True
+        self.listed = [self.histories[key_id] for key_id in columns.key_id] if new else cast(list[History], known)
+        self._columns = columns
+        self._add_workspace(reading, moved=moved or bool(new))
         self.workspace.ledger.add(at, spent, reading.balance, whole=not (new or unknown or reading.skipped))
-        self.taken_at, self.listed, self.renamed = at, listed, renamed
+        self.taken_at = at
         return frozenset(new)
+
+    def _known(self, reading: Reading) -> tuple[list[History | None], list[Snapshot]]:
+        """The history of each snapshot, None for a new key; and those snapshots whose key has another name now."""
+        ids, names = reading.columns.key_id, reading.columns.name
+        if ids == self._columns.key_id:  # nearly always, and in a moment: most of it is the same objects
+            known: list[History | None] = [*self.listed]
+            if names == self._columns.name:
+                return known, []
+        else:
+            known = list(map(self.histories.get, ids))
+        pairs = zip(reading.snapshots, known, strict=True)
+        return known, [snapshot for snapshot, history in pairs if history and snapshot.name != history.latest.name]
 
     def note_provenances(self, provenances: Mapping[str, Provenance]) -> dict[str, Provenance]:
         """Remember where a reading's figures come from; returns what is different from before."""
@@ -81,9 +96,9 @@ class Watch:
         self.workspace.calibration.close_day(day, highest)
 
     def _add_workspace(self, reading: Reading, *, moved: bool) -> None:
-        spends = [snapshot.spent for snapshot in reading.snapshots]
-        if len(self.histories) > len(reading.snapshots):
-            listed, today = {snapshot.key_id for snapshot in reading.snapshots}, day_of(reading.taken_at)
+        spends = [*reading.columns.spent]
+        if len(self.histories) > len(spends):
+            listed, today = set(reading.columns.key_id), day_of(reading.taken_at)
             others = [history.latest for key_id, history in self.histories.items() if key_id not in listed]
             spends += [latest.spent for latest in others if day_of(latest.taken_at) == today]
         known = [spent for spent in spends if spent is not None]
@@ -107,9 +122,12 @@ class Watch:
             Skipped(key_id, "still shows yesterday's counter after 00:00 UTC") for key_id in sorted(stale)
         )
 
-    def missing(self, listed: Iterable[Snapshot], at: datetime) -> list[str]:
-        """Ids of keys seen within the last 24 hours that a list should still hold and does not."""
-        ids = {snapshot.key_id for snapshot in listed}
+    def missing(self, reading: Reading) -> list[str]:
+        """Ids of keys seen within the last 24 hours that a reading should still list and does not."""
+        listed, at = reading.columns.key_id, reading.taken_at
+        if listed == self._columns.key_id and len(listed) == len(self.histories):
+            return []
+        ids = set(listed)
         if self.histories.keys() <= ids:
             return []
         return [
@@ -117,3 +135,9 @@ class Watch:
             for key_id, history in self.histories.items()
             if key_id not in ids and at - history.latest.taken_at < _FORGET_AFTER
         ]
+
+
+def _rebase(known: Iterable[History | None], columns: Columns, rebased: frozenset[str], seconds: float) -> None:
+    for history, key_id, counter in zip(known, columns.key_id, columns.spent, strict=True):
+        if history and counter is not None and key_id in rebased:
+            history.rebase(counter, seconds)

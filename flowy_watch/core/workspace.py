@@ -81,8 +81,7 @@ class WorkspaceHistory:
             first_at=state["first_at"] and datetime.fromisoformat(state["first_at"]),
             calibration=Calibration.load(state["calibration"]),
             ledger=Ledger.load(state["ledger"]),
-            # States of versions that did not know it are good otherwise, and making them anew takes minutes.
-            fall=Fall.load(state["fall"]) if "fall" in state else Fall(),
+            fall=Fall.load(state["fall"]),
         )
 
     @property

@@ -263,12 +263,13 @@ def _judge(watch: Watch, pulled: _Pulled) -> _Pulled:
         reason = f"this machine's clock is behind the last poll ({watch.taken_at:%Y-%m-%d %H:%M:%S} UTC); set it (NTP)"
         return _Pulled(nothing, FAILED, reason)
     kept, stale = watch.believable(reading)
-    reading = replace(reading, snapshots=kept, skipped=(*reading.skipped, *stale))
+    if stale:
+        reading = replace(reading, snapshots=kept, skipped=(*reading.skipped, *stale))
     if stale and not kept:
         return _Pulled(nothing, FAILED, "the source still shows yesterday's counters after 00:00 UTC")
     if reading.troubles:  # keys that are missing are those of the source that failed
         return _Pulled(reading, PARTIAL if kept else FAILED, trouble_words(reading.troubles))
-    missing = watch.missing(reading.snapshots, at)
+    missing = watch.missing(reading)
     if not kept:
         return _Pulled(nothing, FAILED, f"the source lists no keys; it listed {len(missing)}") if missing else pulled
     if len(missing) > max(1, _MISSING_SHARE * (len(missing) + len(kept))):

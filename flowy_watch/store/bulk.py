@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table
@@ -20,13 +19,21 @@ def insert_rows(connection: Connection, table: Table, columns: Mapping[str, Sequ
     """
     dialect = connection.dialect
     bound = [_bind(table.columns[name].type, values, dialect) for name, values in columns.items()]
-    rows = list(zip(*bound, strict=True))
-    whole = len(rows) - len(rows) % _ROWS
+    count = len(bound[0])
+    whole = count - count % _ROWS
     if whole:
-        many = [tuple(chain.from_iterable(rows[at : at + _ROWS])) for at in range(0, whole, _ROWS)]
+        many = [_side_by_side(bound, at, _ROWS) for at in range(0, whole, _ROWS)]
         connection.exec_driver_sql(_statement(table, columns, _ROWS, dialect), many)
-    if rest := rows[whole:]:
-        connection.exec_driver_sql(_statement(table, columns, len(rest), dialect), tuple(chain.from_iterable(rest)))
+    if rest := count - whole:
+        connection.exec_driver_sql(_statement(table, columns, rest, dialect), _side_by_side(bound, whole, rest))
+
+
+def _side_by_side(columns: Sequence[Sequence[object]], at: int, rows: int) -> tuple[object, ...]:
+    """So many rows from `at` on, one after the other."""
+    values: list[object] = [None] * (rows * len(columns))
+    for place, column in enumerate(columns):
+        values[place :: len(columns)] = column[at : at + rows]  # which also raises when it is too short
+    return tuple(values)
 
 
 def _statement(table: Table, columns: Iterable[str], rows: int, dialect: Dialect) -> str:
@@ -36,13 +43,13 @@ def _statement(table: Table, columns: Iterable[str], rows: int, dialect: Dialect
     return f"INSERT INTO {names[0]} ({', '.join(names[1:])}) VALUES {', '.join([row] * rows)}"  # noqa: S608  # our names
 
 
-def _bind(kind: Any, values: Sequence[Any], dialect: Dialect) -> Iterable[object]:
+def _bind(kind: Any, values: Sequence[Any], dialect: Dialect) -> Sequence[object]:
     bind = kind.dialect_impl(dialect).bind_processor(dialect)
     if bind is None:
         return values
     if isinstance(kind, UTCDateTime) and dialect.name == "sqlite":
-        return map(_Instants(bind).__getitem__, values)
-    return map(bind, values)
+        return list(map(_Instants(bind).__getitem__, values))
+    return list(map(bind, values))
 
 
 class _Instants(dict[datetime | None, object]):

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from flowy_watch.core.baseline import Baseline
 from flowy_watch.core.history import History
-from flowy_watch.core.usage import KeyStatus, Microcredits, Reading, Snapshot
+from flowy_watch.core.usage import Columns, KeyStatus, Microcredits, Reading, Snapshot
 from flowy_watch.core.watch import Watch
 from flowy_watch.core.workspace import Health, WorkspaceHistory
 from flowy_watch.store.bulk import insert_rows
@@ -32,6 +32,7 @@ _balances = Balance.__table__  # type: ignore[attr-defined]
 _states = HistoryState.__table__  # type: ignore[attr-defined]
 
 _STATUSES = {status.value: status for status in KeyStatus}
+_WORDS = {status: word for word, status in _STATUSES.items()}
 _WORKSPACE_NO = 0
 _STRETCH_POLLS = 1000  # of a stretch at most, however few keys they listed
 
@@ -79,23 +80,23 @@ class Usage:
 
         With `after`, which is brought up to this poll, daily snapshots may be written later: see `Days`.
         """
-        self._number(reading.snapshots, numbers)
+        self._number(reading, numbers)
         if reading.snapshots:
-            key_nos, snapshots = _in_order(reading.snapshots, numbers)
+            key_nos, columns = _in_order(reading, numbers)
             insert_rows(
                 self._connection,
                 _snapshots,
                 {
-                    "poll_id": [poll_id] * len(snapshots),
+                    "poll_id": [poll_id] * len(key_nos),
                     "key_no": key_nos,
-                    "spent_microcredits": [s.spent for s in snapshots],
-                    "daily_cap_microcredits": [s.daily_cap for s in snapshots],
-                    "last_used_at": [s.last_used_at for s in snapshots],
-                    "status": [str(s.status) for s in snapshots],
-                    "rate_limit_per_minute": [s.rate_limit for s in snapshots],
+                    "spent_microcredits": columns.spent,
+                    "daily_cap_microcredits": columns.daily_cap,
+                    "last_used_at": columns.last_used_at,
+                    "status": list(map(_WORDS.__getitem__, columns.status)),
+                    "rate_limit_per_minute": columns.rate_limit,
                 },
             )
-            unknown = [number for number, s in zip(key_nos, snapshots, strict=True) if s.spent is None]
+            unknown = [number for number, spent in zip(key_nos, columns.spent, strict=True) if spent is None]
             self._days.add(poll_id, reading.taken_at, key_nos, after, unknown)
         if reading.balance is not None:
             self.add_balance(reading.taken_at, reading.balance)
@@ -108,10 +109,10 @@ class Usage:
             )
         )
 
-    def _number(self, snapshots: Iterable[Snapshot], numbers: dict[str, int]) -> None:
-        new = [s for s in snapshots if s.key_id not in numbers]
-        if not new:
+    def _number(self, reading: Reading, numbers: dict[str, int]) -> None:
+        if all(map(numbers.__contains__, reading.columns.key_id)):
             return
+        new = [s for s in reading.snapshots if s.key_id not in numbers]
         self._connection.execute(
             self._upsert(_keys).on_conflict_do_nothing(index_elements=["key_id"]),
             [
@@ -370,13 +371,13 @@ def _stored_after(at: datetime | None) -> Sequence[Any]:
     return (_polls.c.outcome != FAILED,) if at is None else (_polls.c.outcome != FAILED, _polls.c.taken_at > at)
 
 
-def _in_order(snapshots: Sequence[Snapshot], numbers: Mapping[str, int]) -> tuple[list[int], Sequence[Snapshot]]:
-    """Key numbers and snapshots in the order of the table, so that rows only append. Most sources list them so."""
-    key_nos = [numbers[s.key_id] for s in snapshots]
+def _in_order(reading: Reading, numbers: Mapping[str, int]) -> tuple[list[int], Columns]:
+    """Key numbers and figures in the order of the table, so that rows only append. Most sources list them so."""
+    key_nos = list(map(numbers.__getitem__, reading.columns.key_id))
     ordered = sorted(key_nos)
-    if key_nos != ordered:
-        snapshots = sorted(snapshots, key=lambda s: numbers[s.key_id])
-    return ordered, snapshots
+    if key_nos == ordered:
+        return key_nos, reading.columns
+    return ordered, Columns.of(sorted(reading.snapshots, key=lambda s: numbers[s.key_id]))
 
 
 def _snapshot(row: Any, at: datetime) -> Snapshot:

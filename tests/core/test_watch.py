@@ -110,6 +110,6 @@ def test_after_midnight_a_key_with_yesterdays_counter_is_skipped_and_the_others_
 
 def test_a_key_that_a_list_should_still_hold_is_missed_for_a_day() -> None:
     watch = watched(("a", 0), ("b", 0))
-    missed = [watch.missing([snapshot(key_id="b")], NOON + after) for after in (MINUTE, DAY - MINUTE, DAY)]
+    missed = [watch.missing(reading(snapshot(key_id="b"), at=NOON + after)) for after in (MINUTE, DAY - MINUTE, DAY)]
 
     assert missed == [["a"], ["a"], []]

@@ -61,13 +61,6 @@ def test_a_total_that_is_no_longer_known_is_not_kept_as_it_was() -> None:
     assert seen.burn_per_day(NOON + HOUR) is None
 
 
-def test_a_state_of_a_version_that_did_not_know_the_fall_is_good() -> None:
-    state = workspace(500, 400).dump()
-    del state["fall"]
-
-    assert WorkspaceHistory.load(state).balance == credit(400)
-
-
 def test_a_workspace_that_was_never_read_burns_nothing_known() -> None:
     assert WorkspaceHistory().burn_per_day(NOON - 11.5 * HOUR) is None
 
