@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from operator import itemgetter
 
 from flowy_watch.core.usage import KeyStatus, Microcredits, Skipped, Snapshot, clean_name, credits_to_micro
 from flowy_watch.sources.contract import FieldOptions
@@ -34,7 +35,7 @@ class Listed:
 
     def believe_new(self, snapshots: Sequence[Snapshot]) -> bool:
         """Believe them all, if each is of another key and none of these was believed before; otherwise none."""
-        new = {snapshot.key_id: snapshot for snapshot in snapshots}
+        new = dict(zip(map(itemgetter(0), snapshots), snapshots, strict=True))
         if len(new) < len(snapshots) or not self._found.keys().isdisjoint(new):
             return False
         self.items += len(snapshots)

@@ -75,6 +75,29 @@ def test_columns_and_items_agree_about_each_value_alone_and_among_good_ones(fiel
             assert repr(by_column) == repr(KeyFields(FieldOptions()).snapshots(listed, NOON, latest=NOON + TOLERANCE))
 
 
+@pytest.mark.parametrize("field", list(HOSTILE))
+def test_columns_that_hold_the_same_as_before_come_to_the_same_and_others_do_not(field: str) -> None:
+    reused = KeyColumns(FieldOptions())
+    for value in [1, "1", *HOSTILE[field]]:
+        for listed in ([key(1), key(2), key(3)], [key(1), key(2, **{field: value}), key(3)]):
+            found = reused.snapshots(listed, NOON, latest=NOON + TOLERANCE)
+            assert repr(found) == repr(KeyFields(FieldOptions()).snapshots(listed, NOON, latest=NOON + TOLERANCE))
+
+
+def test_a_text_that_may_be_a_secret_is_not_kept_for_the_next_pull() -> None:
+    for field in ("id", "name", "prefix"):
+        fields = KeyColumns(FieldOptions())
+        fields.snapshots([key(1), key(2, **{field: SECRET})], NOON, latest=NOON)
+        assert {"id", "name", "prefix"} - {kind for _, kind in fields._before._kept} == {field}
+        assert SECRET not in repr(fields._before._kept)
+
+
+def test_a_key_made_in_the_future_is_not_believed_because_it_was_before() -> None:
+    fields, listed = KeyColumns(FieldOptions()), [key(1), key(2, createdAt="2026-03-10T12:01:00Z")]
+    believed = [fields.snapshots(listed, NOON, latest=latest)[0][1].created_at for latest in (NOON + TOLERANCE, NOON)]
+    assert [at is None for at in believed] == [False, True]
+
+
 def examined(monkeypatch: pytest.MonkeyPatch, listed: list[Any], **mapping: str) -> int:
     """How many of `listed` are left to the way that looks at each."""
     counted = []
