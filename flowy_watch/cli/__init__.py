@@ -43,6 +43,14 @@ def main() -> None:
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except Exception as error:  # noqa: BLE001  # Python's own way out shows what an exception quotes, secrets too
+        import traceback
+
+        from flowy_watch.core.redact import redact
+
+        told = redact("".join(traceback.format_exception(error)))
+        print(f"{told}flowy-watch: a bug of flowy-watch ({type(error).__name__}); please report it", file=sys.stderr)  # noqa: T201
+        raise SystemExit(1) from None
     except BrokenPipeError:  # who read has seen enough; Python would complain again when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None

@@ -164,3 +164,14 @@ def test_a_process_of_its_own_returns_the_same_codes(rig: Rig) -> None:
     assert spawned("--config", rig.config, "silence", "x").code == 2
     failed = spawned("--config", rig.config, "why", 5)
     assert (failed.code, failed.out, failed.err.count("\n")) == (1, "", 1)
+
+
+def test_a_bug_is_shown_without_secrets_and_says_that_it_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fall(**_: object) -> None:
+        raise KeyError("Bearer xoxb-cli-tests-0000000000")
+
+    monkeypatch.setattr("flowy_watch.cli.app", fall)
+    ran = cli("status")
+    assert ran.code == 1
+    assert "xoxb-cli" not in ran.err
+    assert ran.err.endswith("flowy-watch: a bug of flowy-watch (KeyError); please report it\n")
