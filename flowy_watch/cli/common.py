@@ -55,6 +55,7 @@ AlertNumber = Annotated[int, typer.Argument(metavar="ALERT", help="The alert's n
 
 def say(text: str) -> None:
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()  # else what a long command says into a pipe or a file stays here until it ends
 
 
 def fail(text: str) -> typer.Exit:

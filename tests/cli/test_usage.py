@@ -175,3 +175,12 @@ def test_a_bug_is_shown_without_secrets_and_says_that_it_is_one(monkeypatch: pyt
     assert ran.code == 1
     assert "xoxb-cli" not in ran.err
     assert ran.err.endswith("flowy-watch: a bug of flowy-watch (KeyError); please report it\n")
+
+
+def test_what_a_long_command_says_into_a_pipe_comes_at_once() -> None:
+    command = [*COMMAND, "simulate", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        assert process.stdout
+        said = [process.stdout.readline(), process.stdout.readline()]
+        process.terminate()
+    assert [line.partition(":")[0] for line in said] == ["Flowy, simulated", "token"]
