@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowy_watch.core.alert import Alert, Status
+from flowy_watch.core.digest import SmallFigures
 from flowy_watch.core.finding import Severity
 from flowy_watch.core.notification import Manner
 from flowy_watch.core.provenance import Figure, Provenance, Sure
@@ -106,6 +107,27 @@ def alerts_table(alerts: Iterable[dict[str, Any]]) -> Any:
             Text(alert["title"]),
         )
     return table
+
+
+def small_fields(one: SmallFigures) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "key_id": one.key_id or None,
+        "key_name": one.key_name or None,
+        "title": one.title,
+        "opened_at": one.opened_at,
+        "last_seen_at": one.last_seen_at,
+        "credits_beyond_expected": one.excess / 1e6,
+        "told_from": one.least / 1e6,
+    }
+
+
+def small_words(one: SmallFigures) -> str:
+    """What it was, and why nobody was told."""
+    return (
+        f"{one.opened_at:%Y-%m-%d %H:%M} UTC  {one.title}: not told, {credit_words(one.excess)} credits beyond the "
+        f"expected (detectors.{one.kind}.least_credits is {credit_words(one.least)})"
+    )
 
 
 def status_fields(work: Work, now: datetime) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flowy_watch.cli.common import AlertNumber, Json, app, say
+from flowy_watch.cli.common import AlertNumber, Json, app, say, settings_of, usage
 from flowy_watch.cli.desk import Server, TokenFile, desk_of
 
 
@@ -23,6 +23,7 @@ def alerts(
     context: typer.Context,
     json: Json = False,
     open_only: Annotated[bool, typer.Option("--open", help="Only those not resolved.")] = False,
+    small: Annotated[bool, typer.Option("--small", help="What was odd and worth too little for an alert.")] = False,
     server: Server = None,
     token_file: TokenFile = None,
 ) -> None:
@@ -31,6 +32,11 @@ def alerts(
 
     from flowy_watch.show import alerts_table, as_json
 
+    if small:
+        if open_only or server:
+            raise usage("--small goes with neither --open nor --server: it is read from the database")
+        _small(context, json=json)
+        return
     with desk_of(context, server, token_file) as desk:
         found = desk.alerts(unresolved=open_only)
     if json:
@@ -39,6 +45,25 @@ def alerts(
         Console().print(alerts_table(found))
     else:
         say("No alerts.")
+
+
+def _small(context: typer.Context, *, json: bool) -> None:
+    from flowy_watch.app import open_store
+    from flowy_watch.show import as_json, small_fields, small_words
+
+    store = open_store(settings_of(context))
+    try:
+        with store.read() as work:
+            found = work.small.latest()
+    finally:
+        store.close()
+    if json:
+        say(as_json({"small_anomalies": [small_fields(one) for one in found]}))
+    elif found:
+        for one in found:
+            say(small_words(one))
+    else:
+        say("No small anomalies.")
 
 
 @app.command()

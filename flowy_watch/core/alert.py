@@ -203,9 +203,10 @@ def reconcile(
     A new fingerprint opens at its highest level; a higher level escalates, also through an acknowledgement; an
     alert that is not found again resolves after its kind's quiet time, but only if `evaluated` says that this poll
     could have seen it: missing data never resolves anything. What `ended` by itself a short while ago and is found
-    again is the same alert. A revoked key's alert ends when the key has been quiet for a day.
+    again is the same alert. A revoked key's alert ends when the key has been quiet for a day. A small finding
+    is no alert.
     """
-    findings = tuple(findings)
+    findings = tuple(finding for finding in findings if finding.small is None)
     worst = _worst_by_fingerprint(findings)
     used_after_revoke = frozenset(finding.key_id for finding in findings if finding.period == "revoked")
     transitions: list[Transition] = []

@@ -169,6 +169,23 @@ class AlertFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class SmallFigures:
+    """What was odd in the period and worth too little for an alert."""
+
+    kind: str
+    key_id: str
+    key_name: str
+    title: str
+    opened_at: datetime
+    last_seen_at: datetime
+    excess: Microcredits = 0
+    """Beyond what was to be expected, at its worst."""
+    least: Microcredits = 0
+    """From so much on it would have been an alert."""
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
     """The figures of one edition: the whole workspace, or one owner's part of it."""
 
@@ -186,6 +203,8 @@ class Digest:
     """All keys and what no key explains, whatever the edition."""
     balance: BalanceFigures | None = None
     alerts: tuple[AlertFigures, ...] = ()
+    small: tuple[SmallFigures, ...] = ()
+    """Anomalies that nobody was told of."""
     blind_hours: int | None = None
     """Hours without any good poll; None where that is not known any more."""
     runway: Runway | None = None
@@ -277,6 +296,7 @@ class Digest:
             ),
             earlier=tuple(earlier),
             alerts=tuple(alert for alert in self.alerts if alert.owner == owner and alert.key_id),
+            small=tuple(one for one in self.small if one.owner == owner and one.key_id),
             balance=None,
             runway=None,
             month=None,
@@ -353,6 +373,7 @@ class Facts:
     balance: BalanceFigures | None
     alerts: Sequence[AlertFigures]
     blind_hours: int | None
+    small: Sequence[SmallFigures] = ()
 
 
 Owners = Callable[[str, str], str]
@@ -378,6 +399,7 @@ def build(facts: Facts, period: Period, *, owner_of: Owners, now: datetime, late
         earlier=earlier,
         balance=facts.balance,
         alerts=alerts,
+        small=tuple(replace(one, owner=owner_of(one.key_id, one.key_name)) for one in facts.small),
         blind_hours=facts.blind_hours,
         runway=ahead.runway(facts.balance.at_end) if ahead and facts.balance else None,
         month=month,

@@ -38,6 +38,15 @@ class Stakes:
 
 
 @dataclass(frozen=True, slots=True)
+class Small:
+    """Why a finding is no alert but a line in the digest: what it comes to, and from how much on it would be told."""
+
+    excess: Microcredits
+    """Beyond what was to be expected."""
+    least: Microcredits
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One problem as one detector sees it in one poll. Names, never numbers, make its identity.
 
@@ -61,6 +70,9 @@ class Finding:
     """When the odd use that it rests on began, at the earliest; None where that is not known."""
     meter_key: str = ""
     """The key's fingerprint where it passes through the meter: there it can be blocked at once."""
+
+    small: Small | None = None
+    """Too little for an alert; None for all that is told."""
 
     @property
     def fingerprint(self) -> str:

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol
 
-from flowy_watch.core.finding import Finding, Severity
+from flowy_watch.core.finding import Finding, Severity, Small
 from flowy_watch.core.history import History
 from flowy_watch.core.hours import Hours
 from flowy_watch.core.provenance import Provenance
 from flowy_watch.core.sighting import YOUNG, Sightings
 from flowy_watch.core.stakes import stakes_of
 from flowy_watch.core.surprise import ODD_CUSUM, ODD_HOURS, ODD_SPEND, SPENT, SPENT_CUSUM, Verdict
-from flowy_watch.core.usage import ALL_KEYS, CREDIT
+from flowy_watch.core.usage import ALL_KEYS, CREDIT, Microcredits
 from flowy_watch.core.words import SPEND_NOT_KNOWN, credit_words
 from flowy_watch.core.workspace import Health, WorkspaceHistory
 
@@ -133,6 +133,12 @@ def beside_usual(history: History, verdict: Verdict, view: View) -> tuple[str, t
         f"for about {view.false_alarms_per_month:.3g} false alarms a month."
     )
     return title, (evidence, measure), {"spent": spent, "usual": f"{lowest}–{highest}", "span": span}
+
+
+def small(verdict: Verdict, least: Microcredits) -> Small | None:
+    """Whether what a verdict is about comes to less than `least`, and is no alert."""
+    excess = verdict.excess * CREDIT
+    return None if excess >= least else Small(int(excess), least)
 
 
 def began_at(history: History, verdict: Verdict, view: View) -> datetime:

@@ -6,13 +6,13 @@ from typing import ClassVar
 
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.usage import CREDIT, Microcredits
-from flowy_watch.detectors.base import View, about_key, began_at, beside_usual
+from flowy_watch.detectors.base import View, about_key, began_at, beside_usual, small
 
 
 @dataclass(frozen=True, slots=True)
 class RampConfig:
     least_credits: float = 100.0
-    """An excess below this, over three days, is never told."""
+    """An excess below this, over three days, is a line in the digest, not an alert."""
 
 
 class RampDetector:
@@ -26,7 +26,7 @@ class RampDetector:
     def examine(self, view: View) -> Iterator[Finding]:
         for history in view.histories:
             drift = history.drift
-            if drift is None or drift.excess * CREDIT < self.least:
+            if drift is None:
                 continue
             threshold = view.threshold(history)
             if drift.surprise < threshold or max(history.peaks) >= threshold:
@@ -42,4 +42,5 @@ class RampDetector:
                 evidence=evidence,
                 facts=facts,
                 began_at=began_at(history, drift, view),
+                small=small(drift, self.least),
             )

@@ -10,7 +10,7 @@ from flowy_watch.core.history import History
 from flowy_watch.core.surprise import Verdict
 from flowy_watch.core.usage import CREDIT, Microcredits
 from flowy_watch.core.words import credit_words, span_words
-from flowy_watch.detectors.base import View, about_key, began_at, beside_usual
+from flowy_watch.detectors.base import View, about_key, began_at, beside_usual, small
 
 _NEW_KEY_SPAN = timedelta(hours=2)
 
@@ -18,7 +18,7 @@ _NEW_KEY_SPAN = timedelta(hours=2)
 @dataclass(frozen=True, slots=True)
 class SpikeConfig:
     least_credits: float = 10.0
-    """An excess below this is never told: it is worth nobody's sleep."""
+    """An excess below this is worth nobody's sleep: it is a line in the digest, not an alert."""
     critical_share: float = 0.5
     """Critical when the excess is this share of the daily cap, or of a usual day's spend for a key without one."""
     cap_share: float = 0.5
@@ -49,7 +49,7 @@ class SpikeDetector:
             if history.revoked_at and history.stays_revoked:
                 continue  # use of it is told by `last_used`; what still runs may be charged
             if verdict is not None:
-                if verdict.excess * CREDIT >= least and verdict.surprise >= view.threshold(history):
+                if verdict.surprise >= view.threshold(history):
                     yield self._spike(history, view, verdict)
             elif ((history.latest.spent or 0) >= least or view.now.hour < 2) and (
                 finding := self._new_key(history, view)
@@ -70,6 +70,7 @@ class SpikeDetector:
             evidence=evidence,
             facts=facts,
             began_at=began_at(history, verdict, view),
+            small=small(verdict, self.least),
         )
 
     def _heavy(self, history: History, verdict: Verdict) -> bool:

@@ -9,7 +9,7 @@ from time import monotonic
 
 import structlog
 
-from flowy_watch.core.alert import OF_SPEND, Alert, Evaluated, Reconciled, Status, Transition, reconcile
+from flowy_watch.core.alert import OF_SPEND, Alert, Change, Evaluated, Reconciled, Status, Transition, reconcile
 from flowy_watch.core.expectation import beyond
 from flowy_watch.core.finding import Finding
 from flowy_watch.core.merge import Known, merge, trouble_words
@@ -152,6 +152,9 @@ class PollJob:
         view = self._view(work, watch, pulled, new_keys, now)
         findings = [finding for detector in self._detectors for finding in detector.examine(view)]
         silences = work.alerts.silences(now)
+        small = [finding for finding in findings if finding.small]
+        if small:
+            findings = [finding for finding in findings if not finding.small]
         findings += beyond(view.histories, silences, watch.workspace.balance)
         known = work.alerts.unresolved()
         unresolved = [_woken(alert, now) for alert in known]
@@ -169,6 +172,7 @@ class PollJob:
         unchanged = _unchanged(unresolved, result)
         unchanged = [_awake(alert) if alert.id in woken else alert for alert in unchanged]
         work.alerts.update(unchanged)
+        _note_small(work, small, unresolved, transitions, now)
         waiting = self._tell(work, transitions, unchanged, silences, evaluated, now)
         polled = Polled(
             pulled.outcome, pulled.reason, len(reading.snapshots), len(reading.skipped), tuple(transitions), waiting
@@ -297,6 +301,17 @@ def _ended_lately(work: Work, unresolved: Iterable[Alert], findings: Iterable[Fi
     """What new findings could be the return of; asked only when there is a new one."""
     known = {alert.fingerprint for alert in unresolved}
     return work.alerts.ended_since(now - WINDOW) if any(one.fingerprint not in known for one in findings) else []
+
+
+def _note_small(
+    work: Work, small: Sequence[Finding], unresolved: Iterable[Alert], transitions: Iterable[Transition], now: datetime
+) -> None:
+    """Keep what is too little for an alert, unless the same problem has one."""
+    opened = {one.alert.fingerprint for one in transitions if one.change is Change.OPENED}
+    if small:
+        work.small.note(small, alerts=opened | {alert.fingerprint for alert in unresolved}, now=now)
+    if opened:
+        work.small.became_alerts(opened, now)
 
 
 def _unchanged(unresolved: Iterable[Alert], result: Reconciled) -> list[Alert]:

@@ -1,4 +1,4 @@
-"""Forgetting what is old: raw snapshots and delivered notices. Daily snapshots and alerts stay for good."""
+"""Forgetting what is old: snapshots, delivered notices, small anomalies. Daily snapshots and alerts stay for good."""
 
 from datetime import datetime, timedelta
 
@@ -15,5 +15,6 @@ def prune(store: Store, *, retain: timedelta, now: datetime) -> tuple[int, int]:
     """Forget polls older than `retain` and old notices; returns how many of each."""
     with store.write() as work:
         polls, notices = work.usage.prune(now - retain), work.outbox.prune(now - _NOTICES_FOR)
+        work.small.prune(now - _NOTICES_FOR)
     log.info("pruned", polls=polls, notices=notices)
     return polls, notices

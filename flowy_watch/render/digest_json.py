@@ -61,6 +61,17 @@ def digest_fields(digest: Digest) -> dict[str, Any]:
         "month_expected": _expected(digest.month),
         "period_was_expected": _expected(digest.foretold),
         "alerts": [_alert(alert) for alert in digest.alerts],
+        "small_anomalies": [
+            {
+                "kind": one.kind,
+                "key_id": one.key_id or None,
+                "title": one.title,
+                "opened_at": one.opened_at,
+                "excess_microcredits": one.excess,
+                "told_from_microcredits": one.least,
+            }
+            for one in digest.small
+        ],
         "to_do": [
             {
                 "task": todo.task.value,

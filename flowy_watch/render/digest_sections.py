@@ -8,7 +8,7 @@ from statistics import median
 from flowy_watch.core.digest import AlertFigures, Digest, KeyFigures, Outcome, movers
 from flowy_watch.core.usage import ALL_KEYS, Answers, Microcredits
 from flowy_watch.core.words import span_words
-from flowy_watch.render.digest_figures import count, credits_about, key_name, key_tail, owner_name
+from flowy_watch.render.digest_figures import LONGEST, count, credits_about, key_name, key_tail, owner_name
 from flowy_watch.render.phrase import Line, bold, code, line, shorten, visible
 
 _MOST_ALERTS, _MOST_NAMES = 6, 6
@@ -27,7 +27,7 @@ def sections_of(digest: Digest) -> tuple[Section, ...]:
         Section("Up and down", tuple(_movers(digest))),
         Section("Caps", tuple(_caps(digest))),
         Section("Refused runs", tuple(_refused(digest))),
-        Section("Alerts", tuple(_alerts(digest))),
+        Section("Alerts", (*_alerts(digest), *_small(digest))),
         Section("Keys that came, went or changed", tuple(_changes(digest))),
     )
     return tuple(section for section in sections if section.lines)
@@ -112,6 +112,22 @@ def _alerts(digest: Digest) -> Iterator[Line]:
         yield line(f"{_sign(alert)} {alert.id} ", shorten(visible(alert.title), _TITLE), f" · {_outcome(alert)}")
     if len(alerts) > _MOST_ALERTS:
         yield line(f"and {len(alerts) - _MOST_ALERTS:,} more: ", code("flowy-watch alerts"))
+
+
+def _small(digest: Digest) -> Iterator[Line]:
+    """What was odd and nobody was told of, added up by key."""
+    if not digest.small:
+        return
+    excess: dict[str, Microcredits] = {}
+    for one in digest.small:
+        name = shorten(visible(one.key_name) or visible(one.key_id), LONGEST)
+        excess[name] = excess.get(name, 0) + one.excess
+    ranked = sorted(excess.items(), key=lambda item: (-item[1], item[0]))
+    named = ", ".join(f"{name} +{credits_about(amount)}" for name, amount in ranked[:_MOST_NAMES])
+    more = f" and {len(ranked) - _MOST_NAMES:,} more" if len(ranked) > _MOST_NAMES else ""
+    many = count(len(digest.small), "small anomaly", "small anomalies")
+    what = f" not told: {named}{more} credits beyond the expected, each too little for an alert. "
+    yield line(bold(many), what, code("flowy-watch alerts --small"))
 
 
 def _spans(alerts: Sequence[AlertFigures]) -> tuple[list[timedelta | None], list[timedelta | None]]:

@@ -62,7 +62,7 @@ deadline = "60s"                     # a whole poll with its retries
 levels = [80, 95, 100]               # per cent of the daily cap
 
 [detectors.spike]
-least_credits = 10.0                 # an excess below this is never told
+least_credits = 10.0                 # an excess below this is a line in the digest, no alert
 
 [detectors.ramp]
 least_credits = 100.0                # the same, over three days

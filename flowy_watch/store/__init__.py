@@ -14,6 +14,7 @@ from flowy_watch.store.knowledge import Knowledge
 from flowy_watch.store.outbox import Claimed, Outbox, Page
 from flowy_watch.store.sending import sending
 from flowy_watch.store.sign_in import Guest, SignIns
+from flowy_watch.store.small import SmallAnomalies
 from flowy_watch.store.usage import Usage
 from flowy_watch.store.views import Views
 
@@ -25,6 +26,7 @@ class Work:
     usage: Usage
     knowledge: Knowledge
     alerts: Alerts
+    small: SmallAnomalies
     outbox: Outbox
     digests: Digests
     sign_ins: SignIns
@@ -71,6 +73,7 @@ def _work(connection: Connection) -> Work:
         Usage(connection),
         Knowledge(connection),
         Alerts(connection),
+        SmallAnomalies(connection),
         Outbox(connection),
         Digests(connection),
         SignIns(connection),
@@ -89,6 +92,7 @@ __all__ = [
     "Page",
     "Planned",
     "SignIns",
+    "SmallAnomalies",
     "Store",
     "Usage",
     "Views",

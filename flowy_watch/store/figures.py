@@ -12,6 +12,7 @@ from flowy_watch.core.period import Period, days_between
 from flowy_watch.core.usage import CREDIT, DAY, Answers, KeyStatus, Microcredits, day_start
 from flowy_watch.store.answers import alerts_opened
 from flowy_watch.store.days import days_now as _days
+from flowy_watch.store.small import small_opened
 from flowy_watch.store.tables import Balance, DailyAnswers, Key, Poll
 from flowy_watch.store.usage import FAILED
 
@@ -51,6 +52,7 @@ class Figures:
             balance=self._balance(period),
             alerts=alerts_opened(self._connection, period),
             blind_hours=self._blind_hours(period),
+            small=small_opened(self._connection, period),
         )
 
     def days_missing(self, period: Period) -> bool:

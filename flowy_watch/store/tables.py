@@ -227,6 +227,24 @@ class AuditRow(SQLModel, table=True):
     why: str = Field(default="", sa_type=Text)
 
 
+class SmallAnomaly(SQLModel, table=True):
+    """An episode that was odd and worth too little for an alert; its words are those of its worst moment."""
+
+    __tablename__ = "small_anomalies"
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    fingerprint: str = Field(sa_type=Text)
+    kind: str = Field(sa_type=Text)
+    key_id: str = Field(sa_type=Text)
+    key_name: str = Field(sa_type=Text)
+    title: str = Field(sa_type=Text)
+    opened_at: datetime
+    last_seen_at: datetime = Field(index=True)
+    excess_microcredits: int = Field(sa_type=BigInteger)
+    least_microcredits: int = Field(sa_type=BigInteger)
+    """From so much on it would have been an alert."""
+
+
 class SilenceRow(SQLModel, table=True):
     __tablename__ = "silences"
 

@@ -3,9 +3,14 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
+from flowy_watch.core.finding import Small
+from flowy_watch.core.usage import CREDIT
 from flowy_watch.detectors import DETECTORS
+from flowy_watch.store import Store
+from tests.builders import NOON, finding
 from tests.cli.rig import Rig, spawned
 
 HEADER = "key_id,name,at,spent_today,last_used_at,daily_cap\n"
@@ -343,3 +348,19 @@ def test_a_backtest_needs_no_configuration(tmp_path: Path) -> None:
     file.write_text(steep_day())
     ran = spawned("backtest", file, "--json", cwd=tmp_path)
     assert (ran.code, ran.json["polls"]) == (0, 4)
+
+
+def test_alerts_small_says_what_was_odd_and_why_nobody_was_told(rig: Rig) -> None:
+    assert rig.good("alerts", "--small").out == "No small anomalies.\n"
+    found = replace(finding("spike", title="render spent 4 credits"), small=Small(3 * CREDIT, 10 * CREDIT))
+    store = Store(f"sqlite:///{rig.database}")
+    with store.write() as work:
+        work.small.note([found], alerts=(), now=NOON)
+    store.close()
+    assert rig.good("alerts", "--small").out == (
+        "2026-03-02 12:00 UTC  render spent 4 credits: not told, 3 credits beyond the expected "
+        "(detectors.spike.least_credits is 10)\n"
+    )
+    (told,) = rig.good("alerts", "--small", "--json").json["small_anomalies"]
+    assert (told["kind"], told["credits_beyond_expected"], told["told_from"]) == ("spike", 3, 10)
+    assert rig.run("alerts", "--small", "--open").code == 2

@@ -9,6 +9,7 @@ from flowy_watch.core.alert import Change
 from flowy_watch.core.baseline import hour_number
 from flowy_watch.core.calibration import Calibration
 from flowy_watch.core.finding import Finding, Severity
+from flowy_watch.core.usage import CREDIT
 from flowy_watch.detectors import View
 from flowy_watch.detectors.ramp import RampConfig, RampDetector
 from flowy_watch.detectors.spike import SpikeConfig, SpikeDetector
@@ -91,11 +92,13 @@ def test_what_is_told_as_a_ramp_was_at_no_time_of_those_days_a_spike(seed: int) 
             assert max(key.peaks) < seen.threshold(key) <= key.drift.surprise  # type: ignore[union-attr]
 
 
-def test_a_drift_worth_less_than_the_least_is_never_told() -> None:
+def test_a_drift_worth_less_than_the_least_is_no_alert() -> None:
     drift, ordinary = drifting(*DRIFTS[0]), lumpy(*DRIFTS[0][:2])
 
     assert found(days(drift, ordinary), least=1) != []
-    assert found(days(drift, ordinary), least=10_000) == []
+    small = found(days(drift, ordinary), least=10_000)
+    assert small
+    assert all(one.small and one.small.excess < one.small.least == 10_000 * CREDIT for one in small)
 
 
 def test_who_accepts_fewer_false_alarms_hears_of_fewer_drifts() -> None:

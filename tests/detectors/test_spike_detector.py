@@ -4,8 +4,8 @@ import pytest
 
 from flowy_watch.core.baseline import Baseline
 from flowy_watch.core.calibration import Calibration
-from flowy_watch.core.finding import Finding, Severity
-from flowy_watch.core.usage import KeyStatus
+from flowy_watch.core.finding import Finding, Severity, Small
+from flowy_watch.core.usage import CREDIT, KeyStatus
 from flowy_watch.detectors import KeyRules
 from flowy_watch.detectors.spike import SpikeConfig, SpikeDetector
 from tests.builders import HOUR, MINUTE, NOON, bursts, history, learned, ordinary, snapshot, view, workspace
@@ -160,11 +160,13 @@ def test_an_even_pace_makes_more_than_the_usual_odd_and_is_said() -> None:
     assert "at an even pace, as by a machine: " in even[0].evidence[0]
 
 
-def test_a_few_credits_are_never_a_spike_however_unusual() -> None:
-    def found(spent: float, least: float = 10) -> int:
-        return len(last_hour(spent, 0, known=steady(0.01), least=least))
+def test_a_few_credits_are_no_alert_however_unusual_but_a_small_finding() -> None:
+    def found(spent: float, least: float = 10) -> Small | None:
+        (only,) = last_hour(spent, 0, known=steady(0.01), least=least)
+        return only.small
 
-    assert [found(9), found(11), found(11, 20), found(21, 20)] == [0, 1, 0, 1]
+    assert [found(11), found(21, 20)] == [None, None]
+    assert [found(9), found(11, 20)] == [Small(8_990_000, 10 * CREDIT), Small(10_990_000, 20 * CREDIT)]
 
 
 def test_a_key_that_usually_spends_next_to_nothing_has_no_times() -> None:

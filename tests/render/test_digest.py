@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from flowy_watch.core.digest import Digest, KeyFigures, Outcome, contributions
+from flowy_watch.core.digest import Digest, KeyFigures, Outcome, SmallFigures, contributions
 from flowy_watch.core.edition import Edition, Issue
 from flowy_watch.core.message import Dialect, EmailMessage, FactsMessage, PlainMessage, SlackMessage
 from flowy_watch.core.usage import CREDIT, Answers
@@ -347,3 +347,18 @@ def test_words_in_pictures_stand_out_too() -> None:
 
 def test_a_first_week_after_nothing_says_so() -> None:
     assert "nothing was spent the week before" in " ".join(mail(digest(key("a", 5), per_day=0)).text.split())
+
+
+def test_small_anomalies_are_one_line_added_up_by_key_and_stay_with_their_owner() -> None:
+    def small(name: str, excess: float) -> SmallFigures:
+        return SmallFigures("spike", f"key_{name}", name, f"{name} spent more", WEEK.start_at, WEEK.start_at,
+                            excess=credit(excess), least=credit(10))  # fmt: skip
+
+    made = usual(small=[small("render", 3), small("batch", 6.5), small("render", 4)])
+    words = (
+        "3 small anomalies not told: render +7, batch +6.5 credits beyond the expected, each too little for an alert."
+    )
+    assert words in " ".join(mail(made).text.split())
+    assert words.partition(":")[2] in str(slack(made).blocks)
+    assert "2 small anomalies not told: render +7 credits" in " ".join(mail(made.for_owner("ana")).text.split())
+    assert [one["excess_microcredits"] for one in digest_fields(made)["small_anomalies"]] == [3e6, 6.5e6, 4e6]
