@@ -70,6 +70,7 @@ def build_app(settings: Settings, *, clock: Clock | None = None, migrate: bool =
         telling=telling_of(settings),
         rules_of=settings.rules_of,
         false_alarms_per_month=settings.workspace.false_alarms_per_month,
+        rests_until=settings.rests_until,
     )
     poll = PollJob(source, store, build_detectors(settings), rules)
     # Delivery lives by the real clock: its leases and pauses guard real sockets.

@@ -6,7 +6,9 @@ from flowy_watch.core.history import History
 from flowy_watch.core.usage import Snapshot, day_of, day_start
 
 _HOUR = timedelta(hours=1)
-_BELIEVED_AFTER = timedelta(minutes=30)  # of a day; later the same figure can be honest
+BELIEVED_AFTER = timedelta(minutes=30)
+"""Of a day; later the same figure can be honest."""
+
 _TIMES_AS_FAST = 2  # as in its last hour a key may have spent on since
 _OUT_OF_REACH = 20  # times its pace: what a key cannot have spent since 00:00 without burning, whatever it shows
 _A_LITTLE = 4  # a quarter of yesterday's
@@ -22,9 +24,9 @@ def stale_counter(history: History, now: Snapshot) -> bool:
     """
     before, midnight = history.latest, day_start(day_of(now.taken_at))
     since_midnight = now.taken_at - midnight
-    if not now.spent or not before.spent or now.spent < before.spent:
+    if before.taken_at >= midnight or since_midnight >= BELIEVED_AFTER:
         return False
-    if before.taken_at >= midnight or since_midnight >= _BELIEVED_AFTER:
+    if not now.spent or not before.spent or now.spent < before.spent:
         return False
     grown, pace = now.spent - before.spent, history.per_hour(_HOUR)
     as_before = grown <= _TIMES_AS_FAST * pace * ((now.taken_at - before.taken_at) / _HOUR)

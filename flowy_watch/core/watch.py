@@ -6,8 +6,8 @@ from typing import cast
 
 from flowy_watch.core.history import History
 from flowy_watch.core.provenance import Provenance
-from flowy_watch.core.stale import stale_counter
-from flowy_watch.core.usage import ALL_KEYS, Columns, Reading, Skipped, Snapshot, day_of
+from flowy_watch.core.stale import BELIEVED_AFTER, stale_counter
+from flowy_watch.core.usage import ALL_KEYS, Columns, Reading, Skipped, Snapshot, day_of, day_start
 from flowy_watch.core.workspace import WorkspaceHistory
 
 _FORGET_AFTER = timedelta(hours=24)
@@ -110,12 +110,14 @@ class Watch:
 
     def believable(self, reading: Reading) -> tuple[tuple[Snapshot, ...], tuple[Skipped, ...]]:
         """The snapshots that can be true after what is known, and those that cannot, with why."""
-        if reading.taken_at.hour:  # only just after 00:00 UTC can a counter be yesterday's
+        midnight = day_start(day_of(reading.taken_at))
+        if reading.taken_at - midnight >= BELIEVED_AFTER:  # only just after 00:00 UTC can a counter be yesterday's
             return reading.snapshots, ()
+        before = [self.histories.get(key_id) for key_id in reading.columns.key_id]
         stale = {
             snapshot.key_id
-            for snapshot in reading.snapshots
-            if (history := self.histories.get(snapshot.key_id)) and stale_counter(history, snapshot)
+            for snapshot, history in zip(reading.snapshots, before, strict=True)
+            if history and history.latest.taken_at < midnight and stale_counter(history, snapshot)
         }
         kept = tuple(snapshot for snapshot in reading.snapshots if snapshot.key_id not in stale)
         return kept, tuple(

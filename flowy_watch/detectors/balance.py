@@ -69,10 +69,11 @@ def _pace(balance: Microcredits, view: View) -> Microcredits:
 
     By how the balance falls, where some key's spend is not known.
     """
-    today = view.workspace.day_totals.get(day_of(view.now))
-    if today is None:
+    totals, today = view.workspace.day_totals, day_of(view.now)
+    if today not in totals:
         return view.workspace.fall.per_hour()
-    if today * 4 < balance and view.now.hour:
+    lately = totals[today] if view.now.hour else totals[today] + totals.get(today - DAY, balance)
+    if lately * 4 < balance:
         return 0
     return sum(history.per_hour() for history in view.histories)
 

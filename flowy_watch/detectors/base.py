@@ -53,6 +53,8 @@ class View:
     """By key id: from where and for what a key was used, where a source sees that."""
     provenance: Mapping[str, Provenance] = field(default_factory=dict)
     """By key id: where its figures come from, where there is anything to say about that."""
+    rests_until: timedelta = timedelta(0)
+    """No key that lay still for less is dormant or outside its hours, by any of the rules: none need be looked up."""
 
     def threshold(self, history: History) -> float:
         """The surprise (see `core.surprise`) from which this key's spend is told."""

@@ -35,10 +35,12 @@ class LastUsedDetector:
         self.config = config
 
     def examine(self, view: View) -> Iterator[Finding]:
-        rules_of = view.rules_of
+        rules_of, at_least = view.rules_of, min(view.rests_until, _LEARNED_REST)
         for history in view.histories:
             still_for, before, latest = history.still_for, history.previous, history.latest
             if still_for is None or before is None:
+                continue
+            if still_for < at_least and latest.status is not _REVOKED:
                 continue
             rules = rules_of(latest.key_id, latest.name)
             if still_for < (rules.dormant_after or _LEARNED_REST) and not rules.hours and latest.status is not _REVOKED:

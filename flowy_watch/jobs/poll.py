@@ -43,6 +43,8 @@ class Rules:
     telling: Telling
     rules_of: Callable[[str, str], KeyRules]
     false_alarms_per_month: float = 4.0
+    rests_until: timedelta = timedelta(0)
+    """As `View` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +221,7 @@ class PollJob:
             work.alerts.dismissals(now - _LENIENT_FOR),
             pulled.reading.sightings,
             pulled.reading.provenance,
+            rules.rests_until,
         )
 
     def _tell(

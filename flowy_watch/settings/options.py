@@ -349,6 +349,13 @@ class Settings(_Section):
         """
         return lru_cache(maxsize=65_536)(self._find_rules)
 
+    @property
+    def rests_until(self) -> timedelta:
+        """For `View.rests_until`: nothing where hours are declared, since then every use has to be looked at."""
+        if any(rule.hours for rule in self.keys.values()):
+            return timedelta(0)
+        return min((rule.dormant_after for rule in self.keys.values() if rule.dormant_after), default=timedelta.max)
+
     def owner_of(self, key_id: str, name: str) -> str:
         """Empty when nobody is named, and for what is about no key."""
         return self.rules_of(key_id, name).owner

@@ -1,5 +1,6 @@
 """Keys that move when nobody should be using them."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -17,6 +18,18 @@ REVOKED = KeyStatus.REVOKED
 
 def found(key: History, **rules: object) -> list[Finding]:
     return list(LastUsedDetector(LastUsedConfig()).examine(view(key, rules=KeyRules(**rules))))
+
+
+@pytest.mark.parametrize("still", [MINUTE, 13 * DAY, 14 * DAY, 20 * DAY, 40 * DAY])
+@pytest.mark.parametrize("dormant_after", [None, 14 * DAY])
+def test_rules_that_need_not_be_looked_up_would_not_have_changed_anything(
+    still: timedelta, dormant_after: timedelta | None
+) -> None:
+    key, detector = woken(still), LastUsedDetector(LastUsedConfig())
+    seen = view(key, rules=KeyRules(dormant_after=dormant_after))
+    quickly = replace(seen, rests_until=dormant_after or timedelta.max)
+
+    assert list(detector.examine(quickly)) == list(detector.examine(seen))
 
 
 def woken(after: timedelta, spent: float = 0) -> History:

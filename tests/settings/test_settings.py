@@ -358,6 +358,18 @@ def test_each_option_of_a_key_is_from_the_first_pattern_that_sets_it() -> None:
     assert (found.owner_of("k1", "dev"), found.owner_of("", "")) == ("platform", "")
 
 
+@pytest.mark.parametrize(
+    ("keys", "until"),
+    [
+        ("", timedelta.max),
+        ("[keys.a]\ndormant_after = '2w'\n[keys.b]\ndormant_after = '1h'", timedelta(hours=1)),
+        ("[keys.a]\ndormant_after = '2w'\n[keys.b]\nhours = 'Mon-Fri 07:00-20:00 UTC'", timedelta(0)),
+    ],
+)
+def test_keys_that_lay_still_for_less_need_no_rules(keys: str, until: timedelta) -> None:
+    assert settings(keys).rests_until == until
+
+
 def test_without_routes_every_alert_goes_to_every_channel() -> None:
     assert settings().routes == ()
     assert [route.as_route() for route in settings(SLACK + MAIL).routes] == [Route(("ops", "mail"))]
