@@ -102,14 +102,22 @@ def open_(
 def poll(context: typer.Context, json: Json = False) -> None:
     """Do one poll, then deliver what is due."""
     from flowy_watch.app import build_app
+    from flowy_watch.heartbeat import Heartbeat
     from flowy_watch.show import alert_fields, as_json
 
-    with build_app(settings_of(context)) as built:
-        built.poll.catch_up()
-        polled = built.poll.run(now_utc())
-        built.postman.deliver_due(within=timedelta(seconds=60))
-        if built.digest.run(now_utc()):  # after the alerts: nothing about it may hold them up
+    settings = settings_of(context)
+    url = settings.heartbeat.url
+    with build_app(settings) as built, Heartbeat(url.get_secret_value() if url else "") as heartbeat:
+        try:
+            with heartbeat.after():
+                built.poll.catch_up()
+                polled = built.poll.run(now_utc())
             built.postman.deliver_due(within=timedelta(seconds=60))
+            if built.digest.run(now_utc()):  # after the alerts: nothing about it may hold them up
+                built.postman.deliver_due(within=timedelta(seconds=60))
+        finally:
+            if url:
+                heartbeat.idle.wait(10)  # a ping that is on its way would end with the process
     changes = [{"change": t.change.value, **alert_fields(t.alert)} for t in polled.transitions]
     if json:
         fields = {"outcome": polled.outcome, "reason": polled.reason, "keys": polled.keys, "skipped": polled.skipped}

@@ -19,7 +19,7 @@ from flowy_watch.heartbeat import Heartbeat
 from flowy_watch.notify_socket import NotifySocket
 from flowy_watch.settings import parse
 from tests.channels.receiver import Receiver
-from tests.cli.rig import Rig, wait_until
+from tests.cli.rig import Rig, cli, wait_until
 
 from .running import Running
 
@@ -304,3 +304,9 @@ def test_the_daemon_pings_whatever_the_source_said_and_logs_no_address(rig: Rig,
         text = daemon.log_file.read_text()
     assert SECRET not in text
     assert next(line for line in daemon.log() if line["event"] == "poll")["outcome"] == "failed"
+
+
+def test_a_single_poll_pings_too_before_the_command_ends(rig: Rig, receiver: Receiver) -> None:
+    rig.configure(more=f'[heartbeat]\nurl = "{receiver.url}/{SECRET}"\n')
+    assert cli("--config", rig.config, "poll").code == 0
+    assert pinged(receiver) == ["alive"]
