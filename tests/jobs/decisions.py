@@ -198,7 +198,10 @@ class Life:
         }
         self.resolved_by_hand: set[str] = set()
         self.uneven: set[str] = set()
-        """Fingerprints of cap alerts whose key's cap was changed: its share fell within the day."""
+        """Fingerprints of cap alerts whose key was shown with another cap: its share fell within the day."""
+        self.caps: dict[str, float] = {}
+        """By key, as a poll last took them in."""
+        self.day = day_of(self.clock.at)
         self.restart()
         self.poll()
 
@@ -209,9 +212,9 @@ class Life:
     # ── what happens ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def wait(self, span: timedelta) -> None:
-        before = day_of(self.clock.at)
         self.clock.at += span
-        if day_of(self.clock.at) > before:
+        if day_of(self.clock.at) > self.day:  # once, though our clock went back over midnight
+            self.day = day_of(self.clock.at)
             for key in self.script.keys.values():
                 key.spent = 0
 
@@ -221,13 +224,18 @@ class Life:
 
     def cap(self, key_id: str, cap: float) -> None:
         self.script.keys[key_id].cap = cap
-        self.uneven.add(f"cap/{key_id}/{day_of(self.clock.at)}")
 
     def poll(self, *, unlisted: Iterable[str] = (), balance: bool = True) -> Polled:
         at = self.clock.at
         listed = [self._snapshot(key_id) for key_id in NAMES if key_id not in unlisted]
         self.source.answer = reading(*listed, at=at, balance=10_000 + self.dice.random() if balance else None)
-        return self._polled({one.key_id for one in listed}, balance=balance)
+        polled = self._polled({one.key_id for one in listed}, balance=balance)
+        for key_id in {one.key_id for one in listed} if polled.outcome != "failed" else ():
+            cap = self.script.keys[key_id].cap
+            if self.caps.setdefault(key_id, cap) != cap:
+                self.uneven.add(f"cap/{key_id}/{day_of(at)}")
+                self.caps[key_id] = cap
+        return polled
 
     def _snapshot(self, key_id: str) -> Snapshot:
         key, at = self.script.keys[key_id], self.clock.at
