@@ -1,12 +1,14 @@
 """What somebody said to expect of a key: how much that is, and when it is more."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from statistics import median
 
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.history import History
 from flowy_watch.core.pattern import matches
+from flowy_watch.core.provenance import Provenance
 from flowy_watch.core.silence import Silence, limit
 from flowy_watch.core.stakes import stakes_of
 from flowy_watch.core.usage import CREDIT, Microcredits, day_of, next_reset
@@ -17,9 +19,15 @@ _PACE_SPAN = timedelta(hours=1)
 
 
 def beyond(
-    histories: Iterable[History], silences: Iterable[Silence], balance: Microcredits | None
+    histories: Iterable[History],
+    silences: Iterable[Silence],
+    balance: Microcredits | None,
+    provenance: Mapping[str, Provenance],
 ) -> Iterator[Finding]:
-    """Keys that spent half as much again as was expected of them for a day: an alert of each such day."""
+    """Keys that spent half as much again as was expected of them for a day: an alert of each such day.
+
+    `provenance` is of keys by id, where several sources or the meter tell of them.
+    """
     expectations = [silence for silence in silences if silence.expected]
     if all(one.credits_at_most is None for one in expectations):
         return
@@ -29,16 +37,17 @@ def beyond(
         widest = max(of_key, key=_width, default=None)
         most = widest.credits_at_most if widest else None
         if widest and most is not None and latest.spent is not None and latest.spent > limit(most):
-            yield _finding(history, widest, most, latest.spent, balance)
+            known = provenance.get(latest.key_id)
+            remark, meter_key = (known.remark, known.fingerprint) if known else ("", "")
+            stakes = stakes_of(history, balance, remark)
+            yield replace(_finding(history, widest, most, latest.spent), stakes=stakes, meter_key=meter_key)
 
 
 def _width(expectation: Silence) -> float:
     return float("inf") if expectation.credits_at_most is None else expectation.credits_at_most
 
 
-def _finding(
-    history: History, expectation: Silence, most: Microcredits, spent: Microcredits, balance: Microcredits | None
-) -> Finding:
+def _finding(history: History, expectation: Silence, most: Microcredits, spent: Microcredits) -> Finding:
     latest, name = history.latest, history.latest.name or history.latest.key_id
     by = f" by {expectation.by}" if expectation.by else ""
     until = f"{expectation.until:%a %d %b %H:%M} UTC"
@@ -56,7 +65,6 @@ def _finding(
             f"Expected {credit_words(most)} a day until {until}{by}{why}; {credit_words(spent)} so far today.",
             f"Told from {credit_words(limit(most))} credits a UTC day on: half as much again as expected.",
         ),
-        stakes=stakes_of(history, balance),
         facts={"expected": credit_words(most), "until": until, "by": expectation.by},
     )
 

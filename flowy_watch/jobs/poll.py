@@ -157,7 +157,7 @@ class PollJob:
         small = [finding for finding in findings if finding.small]
         if small:
             findings = [finding for finding in findings if not finding.small]
-        findings += beyond(view.histories, silences, watch.workspace.balance)
+        findings += beyond(view.histories, silences, watch.workspace.balance, view.provenance)
         known = work.alerts.unresolved()
         unresolved = [_woken(alert, now) for alert in known]
         woken = {alert.id for alert, before in zip(unresolved, known, strict=True) if alert is not before}
