@@ -1,6 +1,6 @@
 """What people and machines look at: reads alone, each one statement whatever the number of keys."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from flowy_watch.store.outbox import WAITING
 from flowy_watch.store.tables import (
     AlertRow,
     Balance,
+    DailySnapshot,
     HistoryState,
     Key,
     OutboxRow,
@@ -37,6 +38,7 @@ _alerts = AlertRow.__table__  # type: ignore[attr-defined]
 _transitions = TransitionRow.__table__  # type: ignore[attr-defined]
 _silences = SilenceRow.__table__  # type: ignore[attr-defined]
 _outbox = OutboxRow.__table__  # type: ignore[attr-defined]
+_stored = DailySnapshot.__table__  # type: ignore[attr-defined]
 
 # Built once: every request for a page asks it.
 _NEWEST = (_polls.c.id, _transitions.c.id, _outbox.c.seq, _silences.c.id)
@@ -45,6 +47,7 @@ _VERSION = select(
     select(func.count()).where(_silences.c.ended_at.isnot(None)).scalar_subquery(),
 )
 
+_CAP = FIGURES["daily_cap_microcredits"].label("cap")
 _KEY: tuple[Any, ...] = (
     _keys.c.key_no,
     _keys.c.key_id,
@@ -54,7 +57,7 @@ _KEY: tuple[Any, ...] = (
     _keys.c.first_seen_at,
     FIGURES["day"],
     FIGURES["spent_microcredits"].label("spent"),
-    FIGURES["daily_cap_microcredits"].label("cap"),
+    _CAP,
     FIGURES["last_used_at"],
     FIGURES["status"],
 )
@@ -82,15 +85,29 @@ class Views:
 
     def keys(self, today: date) -> list[Row[Any]]:
         """Every key with its figures of the latest day that saw it; spend of an older day is not today's."""
-        latest = (
-            select(_days.c.key_no, func.max(_days.c.day).label("day"))
-            .where(_days.c.day >= today - timedelta(days=7))
-            .group_by(_days.c.key_no)
-            .subquery()
+        return self._every(today, _KEY)
+
+    def lines(self, today: date) -> list[Row[Any]]:
+        """As `keys`, without what a list does not need: its time is mostly that of reading moments."""
+        seen = FIGURES["day"] == today
+        spent = case((seen, FIGURES["spent_microcredits"]), else_=None).label("spent")
+        columns = (*_KEY[:4], seen.label("seen"), spent, *_KEY[_KEY.index(_CAP) :])
+        return self._every(today, columns)
+
+    def _every(self, today: date, columns: Sequence[Any]) -> list[Row[Any]]:
+        stored = _stored.alias()  # has every day that `days_now` has
+        of_key = stored.c.key_no == _keys.c.key_no
+        # Nearly every key has been seen today: looking there first spares the grouping of a week.
+        day = func.coalesce(
+            select(stored.c.day).where(of_key, stored.c.day == today).correlate(_keys).scalar_subquery(),
+            select(func.max(stored.c.day))
+            .where(of_key, stored.c.day.in_(_week_before(today)))
+            .correlate(_keys)
+            .scalar_subquery(),
         )
-        listed = _keys.outerjoin(latest, latest.c.key_no == _keys.c.key_no)
-        joined = beside(listed, key_no=latest.c.key_no, day=latest.c.day)
-        return list(self._connection.execute(select(*_KEY).select_from(joined).order_by(_keys.c.key_no)))
+        joined = beside(_keys, key_no=_keys.c.key_no, day=day)
+        query = select(*columns).select_from(joined).order_by(_keys.c.key_no)
+        return [*self._connection.execute(query).all()]
 
     def key(self, key_id: str) -> Row[Any] | None:
         """With the figures of the latest day that saw it, however long ago."""
@@ -107,7 +124,7 @@ class Views:
         query = select(_days.c.key_no, _days.c.day, _days.c.spent_microcredits)
         for number, day, spent in self._connection.execute(
             query.where(_days.c.day.in_(list(days)), _days.c.key_no.in_(list(key_nos)))
-        ):
+        ).all():
             if spent is not None:
                 found[number][day] = spent
         return found
@@ -258,6 +275,10 @@ class Views:
 
     def last_balance(self) -> Row[Any] | None:
         return self._connection.execute(select(_balances).order_by(_balances.c.taken_at.desc()).limit(1)).first()
+
+
+def _week_before(today: date) -> list[date]:
+    return [today - timedelta(days=back) for back in range(1, 8)]
 
 
 def _sums(column: Any) -> tuple[Any, Any]:

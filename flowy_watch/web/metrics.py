@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from starlette.responses import Response
 
 from flowy_watch import __version__
-from flowy_watch.core.usage import CREDIT, KeyStatus, Microcredits, day_of
+from flowy_watch.core.usage import CREDIT, KeyStatus, day_of
 from flowy_watch.render.phrase import shorten, visible
 from flowy_watch.store.outbox import DEAD, SENT, WAITING, WITHHELD
 from flowy_watch.web.visit import Refusal, Role, Visit
@@ -37,14 +37,14 @@ def metrics(site: "Site", visit: Visit) -> Response:
 def exposition(site: "Site", now: datetime) -> str:
     today = day_of(now)
     with site.store.read() as work:
-        keys = sorted(work.views.keys(today), key=lambda row: -(row.spent or 0) if row.day == today else 1)
+        keys = sorted(work.views.lines(today), key=lambda row: -(row.spent or 0) if row.seen else 1)
         balance, polls = work.views.last_balance(), work.usage.last_polls(1)
         good_at, open_alerts = work.views.last_good_poll_at(), work.views.alert_counts()
         notices, oldest = work.outbox.counts(), work.views.oldest_waiting()
         usual = work.views.usual_hours([row.key_no for row in keys[:MOST_KEYS]])
     text = _Text()
     text.gauge("build_info", "Always 1; the version as a label.", [({"version": __version__}, 1)])
-    _keys(text, keys, today, usual)
+    _keys(text, keys, usual)
     if balance:
         text.gauge("balance_credits", "Credits left in the workspace.", [({}, balance.balance_microcredits / CREDIT)])
     _alerts(text, open_alerts)
@@ -60,22 +60,23 @@ def exposition(site: "Site", now: datetime) -> str:
     return text.whole()
 
 
-def _keys(text: "_Text", keys: list[Any], today: Any, usual: Mapping[int, float]) -> None:
-    named = [({"key_id": shorten(visible(k.key_id), 100), "name": shorten(visible(k.name))}, k) for k in keys]
-    shown = named[:MOST_KEYS]
+def _keys(text: "_Text", keys: list[Any], usual: Mapping[int, float]) -> None:
+    shown = [
+        ({"key_id": shorten(visible(k.key_id), 100), "name": shorten(visible(k.name))}, k) for k in keys[:MOST_KEYS]
+    ]
     statuses = Counter(row.status for row in keys)
     by_status: list[Sample] = [({"status": s.value}, float(statuses[s.value])) for s in KeyStatus]
     text.gauge("keys", "Keys known, by status.", by_status)
-    text.gauge("keys_without_series", "Keys beyond the limit of series.", [({}, float(len(named) - len(shown)))])
+    text.gauge("keys_without_series", "Keys beyond the limit of series.", [({}, float(len(keys) - len(shown)))])
     text.gauge(
         "spent_today_credits",
         "Credits that all keys spent in this UTC day.",
-        [({}, sum(row.spent or 0 for row in keys if row.day == today) / CREDIT)] if _any_known(keys, today) else [],
+        [({}, sum(row.spent or 0 for row in keys) / CREDIT)] if _any_known(keys) else [],
     )
     text.gauge(
         "key_spent_today_credits",
         "Credits a key spent in this UTC day, where that is known.",
-        [(labels, _today(row, today) / CREDIT) for labels, row in shown if row.day != today or row.spent is not None],
+        [(labels, int(row.spent or 0) / CREDIT) for labels, row in shown if not row.seen or row.spent is not None],
     )
     text.gauge(
         "key_daily_cap_credits",
@@ -94,13 +95,9 @@ def _keys(text: "_Text", keys: list[Any], today: Any, usual: Mapping[int, float]
     )
 
 
-def _any_known(keys: Iterable[Any], today: Any) -> bool:
-    listed = [row.spent for row in keys if row.day == today]
+def _any_known(keys: Iterable[Any]) -> bool:
+    listed = [row.spent for row in keys if row.seen]
     return not listed or any(spent is not None for spent in listed)
-
-
-def _today(row: Any, today: Any) -> Microcredits:
-    return int(row.spent or 0) if row.day == today else 0
 
 
 def _alerts(text: "_Text", counts: Iterable[tuple[str, str, str, int]]) -> None:

@@ -1,10 +1,10 @@
 """The first page: how much is left, what is spent, what is wrong, and every key."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlencode
 
 from starlette.responses import HTMLResponse, Response
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from flowy_watch.web.site import Site
 
 PER_PAGE = 100
+Counts: TypeAlias = Mapping[str, Mapping[str, int]]
+"""Of alerts not resolved: how many of each severity, by key id."""
 _SPARK_DAYS = 28
 _MOST_ALERTS = 12
 SORTS = {"spent": "Spent today", "cap": "Share of cap", "name": "Name", "used": "Last used", "alerts": "Alerts"}
@@ -127,17 +129,17 @@ def _render(site: "Site", visit: Visit, asked: Asked, work: Work, version: str) 
     severities: Counter[str] = Counter()
     for _, severity, _, count in work.views.alert_counts():
         severities[severity] += count
-    lines = _lines(site, work, today)
-    wanted = _chosen(lines, asked)
+    rows, by_key = work.views.lines(today), work.views.alerts_by_key()
+    wanted = _chosen(rows, by_key, asked, site.settings.owner_of)
     pages = max(1, -(-len(wanted) // PER_PAGE))
     page = min(asked.page, pages)
-    listed = wanted[(page - 1) * PER_PAGE : page * PER_PAGE]
+    listed = [_line(site, row, by_key) for row in wanted[(page - 1) * PER_PAGE : page * PER_PAGE]]
     days = [today - n * DAY for n in range(_SPARK_DAYS)][::-1]
     spends = work.views.spends([line.key_no for line in listed], days)
     totals = work.views.totals(today - 7 * DAY)
-    spent = sum(line.spent or 0 for line in lines)
-    unknown = sum(line.seen and line.spent is None for line in lines)
-    if any(line.key_id == ALL_KEYS and line.spent is not None for line in lines):
+    known = [row.spent for row in rows if row.spent is not None]
+    unknown = sum(row.seen and row.spent is None for row in rows)
+    if unknown and any(row.key_id == ALL_KEYS and row.spent is not None for row in rows):
         unknown = 0  # it stands for them
     burn = _burn(totals, today)
     return site.render(
@@ -151,9 +153,9 @@ def _render(site: "Site", visit: Visit, asked: Asked, work: Work, version: str) 
         balance=balance,
         runway=timedelta(days=balance.balance_microcredits / burn) if balance and burn else None,
         burn=burn,
-        spent=spent,
+        spent=sum(known),
         unknown=unknown,
-        all_unknown=bool(unknown) and not any(line.spent is not None for line in lines),
+        all_unknown=bool(unknown) and not known,
         usual=_usual(work, now),
         alerts=alerts,
         more_alerts=severities.total() - len(alerts),
@@ -161,9 +163,9 @@ def _render(site: "Site", visit: Visit, asked: Asked, work: Work, version: str) 
         keys=listed,
         uncapped=_uncapped(work, listed),
         sparks={number: sparkline([by_day.get(day) for day in days]) for number, by_day in spends.items()},
-        known=len(lines),
+        known=len(rows),
         found=len(wanted),
-        active=sum(line.status == "active" for line in lines),
+        active=sum((row.status or "active") == "active" for row in rows),
         page=page,
         pages=pages,
         first=(page - 1) * PER_PAGE + 1,
@@ -175,25 +177,22 @@ def worst_first(alerts: Sequence[Alert]) -> list[Alert]:
     return sorted(alerts, key=lambda a: (a.status != "open", -a.finding.severity, -a.id))
 
 
-def _lines(site: "Site", work: Work, today: date) -> list[KeyLine]:
-    alerts = work.views.alerts_by_key()
-    return [
-        KeyLine(
-            row.key_id,
-            row.name,
-            row.last_four,
-            site.settings.owner_of(row.key_id, row.name),
-            row.status or "active",
-            row.spent if row.day == today else None,
-            row.day == today,
-            row.cap,
-            row.last_used_at,
-            sum(alerts.get(row.key_id, {}).values()),
-            next((word for word in _WORST if word in alerts.get(row.key_id, {})), ""),
-            row.key_no,
-        )
-        for row in work.views.keys(today)
-    ]
+def _line(site: "Site", row: Any, alerts: Counts) -> KeyLine:
+    found = alerts.get(row.key_id, {})
+    return KeyLine(
+        row.key_id,
+        row.name,
+        row.last_four,
+        site.settings.owner_of(row.key_id, row.name),
+        row.status or "active",
+        row.spent,
+        bool(row.seen),
+        row.cap,
+        row.last_used_at,
+        sum(found.values()),
+        next((word for word in _WORST if word in found), ""),
+        row.key_no,
+    )
 
 
 def _uncapped(work: Work, lines: Sequence[KeyLine]) -> frozenset[str]:
@@ -206,33 +205,44 @@ _WORST = ("critical", "warning", "info")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def _chosen(lines: Sequence[KeyLine], asked: Asked) -> list[KeyLine]:
-    words = asked.q.casefold().split()
-    found = [
-        line
-        for line in lines
-        if all(word in f"{line.name} {line.key_id} {line.owner} {line.last_four}".casefold() for word in words)
-        and _shown(line, asked.show)
-    ]
-    found.sort(key=lambda line: (line.name.casefold(), line.key_id))
+def _chosen(rows: Sequence[Any], alerts: Counts, asked: Asked, owner_of: Callable[[str, str], str]) -> list[Any]:
+    """The rows that are wanted, as they are wanted. There may be thousands, of which a page shows a hundred."""
+    if words := asked.q.casefold().split():
+        rows = [row for row in rows if _matches(row, owner_of(row.key_id, row.name), words)]
+    if wanted := _WANTED.get(asked.show):
+        rows = [row for row in rows if wanted(row, alerts)]
+    found = sorted(rows, key=lambda row: (row.name.casefold(), row.key_id))
     if asked.sort == "spent":
-        found.sort(key=lambda line: -1 if line.spent is None else line.spent, reverse=True)
+        found.sort(key=lambda row: -1 if row.spent is None else row.spent, reverse=True)
     elif asked.sort == "cap":
-        found.sort(key=lambda line: -1 if line.share is None else line.share, reverse=True)
+        found.sort(key=_share, reverse=True)
     elif asked.sort == "used":
-        found.sort(key=lambda line: line.last_used_at or _NEVER, reverse=True)
+        found.sort(key=lambda row: row.last_used_at or _NEVER, reverse=True)
     elif asked.sort == "alerts":
-        found.sort(key=lambda line: (line.worst == "critical", line.worst == "warning", line.alerts), reverse=True)
+        found.sort(key=lambda row: _worse(alerts.get(row.key_id, {})), reverse=True)
     return found
 
 
-def _shown(line: KeyLine, show: str) -> bool:
-    return {
-        "active": line.status == "active",
-        "stopped": line.status != "active",
-        "alerts": bool(line.alerts),
-        "cap": (line.share or 0) >= 0.8,
-    }.get(show, True)
+def _matches(row: Any, owner: str, words: Sequence[str]) -> bool:
+    text = f"{row.name} {row.key_id} {owner} {row.last_four}".casefold()
+    return all(word in text for word in words)
+
+
+def _share(row: Any) -> float:
+    """Of its cap; below all others where that is not known."""
+    return row.spent / row.cap if row.cap and row.spent is not None else -1.0
+
+
+def _worse(found: Mapping[str, int]) -> tuple[bool, bool, int]:
+    return "critical" in found, "critical" not in found and "warning" in found, sum(found.values())
+
+
+_WANTED: dict[str, Callable[[Any, Counts], bool]] = {
+    "active": lambda row, _: (row.status or "active") == "active",
+    "stopped": lambda row, _: (row.status or "active") != "active",
+    "alerts": lambda row, alerts: row.key_id in alerts,
+    "cap": lambda row, _: _share(row) >= 0.8,
+}
 
 
 def _burn(totals: dict[date, Microcredits], today: date) -> Microcredits | None:
