@@ -3,6 +3,7 @@
 import asyncio
 import os
 import ssl
+from asyncio.sslproto import SSLProtocol
 from asyncio.trsock import TransportSocket
 from typing import TYPE_CHECKING, cast
 
@@ -46,6 +47,9 @@ class Upstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=_HIGH_WATER)
+        tls = getattr(transport, "_ssl_protocol", None)  # asyncio's own, which has no public name
+        if isinstance(tls, SSLProtocol):
+            self._unpack_when_lost(tls)
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
@@ -88,9 +92,24 @@ class Upstream(asyncio.Protocol):
 
     def _left(self) -> bytes:
         """What came before the other side closed, when we learnt of that by writing: an early answer, often."""
-        left = self._transport.get_extra_info("socket")
-        # uvloop's is closed by now, and what lies in that of TLS cannot be read any more.
-        if not isinstance(left, TransportSocket) or self._meter.target.tls:
+        return b"" if self._meter.target.tls else self._unread_bytes()
+
+    def _unpack_when_lost(self, tls: SSLProtocol) -> None:
+        """As `_left`, before `tls` hears of the loss: after that nobody can unpack what lies in the socket."""
+
+        def connection_lost(error: BaseException | None) -> None:
+            del tls.connection_lost
+            left = self._unread_bytes() if error else b""
+            if left:
+                tls.get_buffer(len(left))[: len(left)] = left
+                tls.buffer_updated(len(left))
+            tls.connection_lost(error)
+
+        tls.connection_lost = connection_lost  # type: ignore[assignment, method-assign]  # of this one alone
+
+    def _unread_bytes(self) -> bytes:
+        left = self._transport.get_extra_info("socket")  # uvloop's is closed by now
+        if not isinstance(left, TransportSocket):
             return b""
         try:
             return os.read(left.fileno(), _MOST_HEAD)
