@@ -1,6 +1,5 @@
 """A sign of life for somebody else's watch: whoever watches the watcher hears of each finished poll, or of none."""
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,6 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import structlog
 
+from flowy_watch.log import hide_addresses
+
 _TIMEOUT = 10.0  # seconds for each step of a ping
 _EARLY = 0.9  # polls come a little early or late; a ping is due from this share of its time on
 
@@ -21,12 +22,16 @@ log = structlog.get_logger()
 
 
 class Sign(Enum):
+    STARTED = "start"
     ALIVE = "alive"
     FAILED = "failed"
 
 
 class Heartbeat:
     """Pings an address after finished polls, at most once per `every`, and its `/fail` when the loop itself fails.
+
+    A poll of which the end is to be pinged is announced at `/start`: so the other side measures how long it takes,
+    and misses one that hangs. Not every service knows that address; what it answers there is no trouble.
 
     It has no clock of its own: a loop that hangs finishes no poll, and the pings end with it. A ping that fails is
     not repeated before the next poll has finished. Pinging happens on a thread of its own and holds up nobody; while
@@ -42,19 +47,21 @@ class Heartbeat:
         seconds: Callable[[], float] = monotonic,
     ) -> None:
         """Without an address nothing is pinged. `seconds` measures time, from any beginning."""
-        self._addresses = {Sign.ALIVE: url, Sign.FAILED: _fail_address(url)} if url else {}
+        self._addresses = (
+            {Sign.ALIVE: url, Sign.FAILED: _below(url, "fail"), Sign.STARTED: _below(url, "start")} if url else {}
+        )
         self._every, self._timeout, self._seconds = every.total_seconds(), timeout, seconds
         self._lock = Lock()
         self._wanted: Sign | None = None
         self._told: tuple[Sign, float] | None = None
+        """The last end of a poll that was pinged, and when."""
         self._trouble = ""
         self._bell, self._stopping = Event(), False
         self.idle = Event()
         """Set while no ping is wanted or on its way."""
         self.idle.set()
         self._thread = Thread(target=self._work, name="heartbeat", daemon=True)
-        # httpx writes every URL to the log at INFO, and here the URL is a secret.
-        logging.getLogger("httpx").addFilter(_only_warnings)
+        hide_addresses()
 
     def __enter__(self) -> Self:
         if self._addresses:
@@ -71,6 +78,7 @@ class Heartbeat:
     @contextmanager
     def after(self) -> Iterator[None]:
         """Round a poll: what is pinged is whether it ended or broke down, without waiting for the ping."""
+        self._tell(Sign.STARTED)
         try:
             yield
         except BaseException:
@@ -80,6 +88,8 @@ class Heartbeat:
 
     def _tell(self, sign: Sign) -> None:
         with self._lock:
+            if sign is Sign.STARTED and self._wanted:
+                return  # the end of the poll before still waits, and says more
             self._wanted = sign if self._due(sign) else None  # one of the other kind that waits is out of date
             if self._wanted:
                 self.idle.clear()
@@ -87,7 +97,9 @@ class Heartbeat:
 
     def _due(self, sign: Sign) -> bool:
         told = self._told
-        return told is None or told[0] is not sign or self._seconds() - told[1] >= _EARLY * self._every
+        if told is None or self._seconds() - told[1] >= _EARLY * self._every:
+            return True
+        return sign is not Sign.STARTED and told[0] is not sign
 
     def _work(self) -> None:
         with httpx.Client(timeout=self._timeout, limits=httpx.Limits(max_keepalive_connections=0)) as client:
@@ -114,6 +126,8 @@ class Heartbeat:
             trouble = "its host could not be reached"
         except httpx.HTTPError:
             trouble = "it gave no answer"
+        if sign is Sign.STARTED:
+            return
         if not trouble:
             with self._lock:
                 self._told = sign, began
@@ -130,11 +144,7 @@ class Heartbeat:
             log.info("heartbeat.restored")
 
 
-def _fail_address(url: str) -> str:
-    """`/fail` at the end of the path, before a query."""
+def _below(url: str, word: str) -> str:
+    """The word at the end of the path, before a query."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/fail"))
-
-
-def _only_warnings(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{word}"))

@@ -51,6 +51,15 @@ def configure(level: Level, format: Format, secrets: Iterable[str] = ()) -> None
     _take_over_libraries(max(threshold, logging.WARNING), ready, render)
 
 
+def hide_addresses() -> None:
+    """httpx writes every URL to the log at INFO, and those of channels and of a sign of life hold secrets."""
+    logging.getLogger("httpx").addFilter(_only_warnings)
+
+
+def _only_warnings(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
+
+
 def _take_over_libraries(threshold: int, ready: list[Processor], render: Processor) -> None:
     handler = _Handler(sys.stderr)
     handler.setFormatter(

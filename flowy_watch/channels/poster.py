@@ -1,6 +1,5 @@
 """Posts over HTTP, for the kinds of channels that are an address: what arrived, what may have, and what did not."""
 
-import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import httpx
 
 from flowy_watch.channels.patience import Patience
 from flowy_watch.errors import Doubtful, Refused, TryLater
+from flowy_watch.log import hide_addresses
 
 _MOST_READ = 512  # bytes of an answer; no kind needs more
 
@@ -73,11 +73,6 @@ class Poster:
         self._client.close()
 
 
-def hide_addresses() -> None:
-    """httpx writes every URL to the log at INFO, and those of channels hold secrets."""
-    logging.getLogger("httpx").addFilter(_only_warnings)
-
-
 def is_web_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
@@ -98,10 +93,6 @@ def _beginning(response: httpx.Response) -> str:
     except httpx.HTTPError:
         return ""
     return read[:_MOST_READ].decode("utf-8", "replace")
-
-
-def _only_warnings(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING
 
 
 def _is_certificate(error: BaseException | None) -> bool:

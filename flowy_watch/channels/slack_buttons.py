@@ -31,6 +31,7 @@ from flowy_watch.core.check import Check
 from flowy_watch.core.press import Press, Until, Verb, read_action
 from flowy_watch.core.redact import redact
 from flowy_watch.errors import ChannelError, FlowyWatchError, Refused, TryLater
+from flowy_watch.log import hide_addresses
 
 if TYPE_CHECKING:  # it costs a tenth of a second, and few have buttons
     from websockets.sync.client import ClientConnection
@@ -79,8 +80,7 @@ class SlackButtons:
         self._timeout, self._beat = timeout.total_seconds(), beat
         self._presses: Queue[Mapping[str, Any]] = Queue(_MOST_WAITING)
         self._known: OrderedDict[tuple[str, ...], None] = OrderedDict()
-        # httpx writes every URL to the log at INFO, and whoever knows this one can answer in our name.
-        logging.getLogger("httpx").addFilter(_only_warnings)
+        hide_addresses()
         self._stopping, self._lock = Event(), Lock()
         self._socket: ClientConnection | None = None
         self._trouble = "not connected yet"
@@ -316,10 +316,6 @@ class SlackButtons:
 def silent_logger() -> logging.Logger:
     """For libraries that raise every error: it need not be logged too."""
     return logging.Logger("slack", logging.CRITICAL + 1)
-
-
-def _only_warnings(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING
 
 
 def _is_safe(url: str) -> bool:

@@ -73,7 +73,8 @@ class HeartbeatSettings(_Section):
     """`[heartbeat]`: a sign of life for a watch on the watcher, such as healthchecks."""
 
     url: Annotated[SecretStr, AfterValidator(checks.secret_address)] | None = None
-    """Fetched after finished polls; a secret, for whoever knows it can pretend that all is well. None: no pings."""
+    """Fetched after finished polls, with `/start` behind it when they begin and `/fail` when they break down; a secret,
+    for whoever knows it can pretend that all is well. None: no pings."""
     every: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(days=1))] = timedelta(minutes=5)
     """At most this often; never more often than polls finish."""
 

@@ -18,7 +18,7 @@ from flowy_watch.errors import StoreError
 from flowy_watch.heartbeat import Heartbeat
 from flowy_watch.notify_socket import NotifySocket
 from flowy_watch.settings import parse
-from tests.channels.receiver import Receiver
+from tests.channels.receiver import Answer, Receiver, Taken
 from tests.cli.rig import Rig, cli, wait_until
 
 from .running import Running
@@ -46,9 +46,24 @@ def every_line_is_heard() -> Iterator[None]:
     structlog.configure(**before)
 
 
+class Checks(Receiver):
+    """Takes beginnings apart from ends, about which the script is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.starts: list[str] = []
+        self.at_start = Answer()
+
+    def answer_for(self, taken: Taken) -> Answer:
+        if taken.path.partition("?")[0].endswith("/start"):
+            self.starts.append(taken.path)
+            return self.at_start
+        return super().answer_for(taken)
+
+
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
+def receiver() -> Iterator[Checks]:
+    with Checks() as receiver:
         yield receiver
 
 
@@ -139,6 +154,25 @@ def test_fail_goes_before_a_query(receiver: Receiver) -> None:
         break_down(heartbeat)
         wait_until(lambda: receiver.requests, "a ping", within=5)
     assert receiver.requests[0].path == "/ping/fail?create=1"
+
+
+def test_the_beginning_of_a_poll_is_announced_where_its_end_will_be_pinged(
+    receiver: Checks, heartbeat: Heartbeat, seconds: Seconds
+) -> None:
+    for minute in (0, 1, 5, 6):
+        seconds.now = 1000 + 60 * minute
+        with heartbeat.after():
+            settled(heartbeat)
+        settled(heartbeat)
+    assert (receiver.starts, pinged(receiver)) == ([f"/{SECRET}/start"] * 2, ["alive"] * 2)
+
+
+def test_a_service_that_knows_no_beginnings_is_no_trouble(receiver: Checks, heartbeat: Heartbeat) -> None:
+    receiver.at_start = Answer(404)
+    with capture_logs() as logs, heartbeat.after():
+        settled(heartbeat)
+    settled(heartbeat)
+    assert (pinged(receiver), logs) == (["alive"], [])
 
 
 def test_a_failed_ping_is_not_repeated_before_the_next_poll_and_then_at_once(
