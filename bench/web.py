@@ -9,13 +9,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
-from statistics import median
-from time import perf_counter, sleep
+from statistics import median, quantiles
+from time import perf_counter, process_time, sleep, thread_time
 from urllib.parse import urlsplit
 
 import httpx
@@ -23,9 +24,13 @@ import httpx
 from flowy_watch.app import App, build_app
 from flowy_watch.core.usage import CREDIT, DAY, Reading, Snapshot, day_of
 from flowy_watch.core.watch import Watch
+from flowy_watch.daemon import look_for_garbage_rarely
 from flowy_watch.log import configure
 from flowy_watch.settings import parse
 from flowy_watch.web import beside
+
+PATHS = ("/", "/", "/", "/", "/keys/key_00007")
+"""What is asked for, in turn: four tables that nothing has changed in since the last, one page made anew."""
 
 
 class Known:
@@ -70,6 +75,17 @@ def fill(app: App, keys: int, days: int, now: datetime) -> None:
         work.usage.save_states(watch, work.usage.numbers())
 
 
+def anew(client: httpx.Client, times: int = 9) -> tuple[float, float]:
+    """The overview that nobody asked for before: the median of its time and of this process's CPU, in milliseconds."""
+    took, cpu = [], []
+    for number in range(times):
+        began, ours = perf_counter(), process_time()
+        client.get(f"/?page={number + 4}")
+        took.append((perf_counter() - began) * 1000)
+        cpu.append((process_time() - ours) * 1000)
+    return median(took), median(cpu)
+
+
 def timed(client: httpx.Client, path: str, times: int = 12) -> tuple[float, float, int]:
     """The first and the median time in milliseconds, and the size."""
     took = []
@@ -81,15 +97,26 @@ def timed(client: httpx.Client, path: str, times: int = 12) -> tuple[float, floa
     return took[0], median(took[1:]), len(answer.content)
 
 
-def polls(app: App, seconds: float) -> list[float]:
-    """The time of each poll in milliseconds, one a second."""
-    took, end = [], perf_counter() + seconds
+@dataclass(frozen=True)
+class Cost:
+    """Of one poll, in milliseconds."""
+
+    took: float
+    cpu: float
+    meanwhile: float
+    """CPU of this process's other threads while it ran: what the dashboard took from it."""
+
+
+def polls(app: App, seconds: float) -> list[Cost]:
+    """One a second."""
+    costs, end = [], perf_counter() + seconds
     while perf_counter() < end:
-        began = perf_counter()
+        began, mine, ours = perf_counter(), thread_time(), process_time()
         app.poll.run(datetime.now(UTC))
-        took.append((perf_counter() - began) * 1000)
+        mine, ours = thread_time() - mine, process_time() - ours
+        costs.append(Cost((perf_counter() - began) * 1000, mine * 1000, (ours - mine) * 1000))
         sleep(max(0.0, 1 - (perf_counter() - began)))
-    return took
+    return costs
 
 
 def main() -> None:
@@ -99,16 +126,17 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=60)
     options.add_argument("--rate", type=float, default=50)
     options.add_argument("--database", type=Path)
-    options.add_argument("--ask", help=argparse.SUPPRESS)
+    options.add_argument("--ask", type=float, help=argparse.SUPPRESS)
     options.add_argument("--other", action="store_true", help=argparse.SUPPRESS)
     asked = options.parse_args()
     if asked.other:
         serve_other()
         return
     if asked.ask:
-        ask(asked.ask, os.environ["COOKIE"], seconds=asked.seconds, rate=asked.rate)
+        ask(asked.ask, os.environ["COOKIE"])
         return
     configure("critical", "auto", [])
+    look_for_garbage_rarely()
     with tempfile.TemporaryDirectory() as folder:
         file = asked.database or Path(folder) / "web.db"
         there = file.exists()
@@ -134,15 +162,16 @@ def measure(app: App, client: httpx.Client, *, seconds: float, rate: float) -> N
     with app.store.read() as work:
         row = work.views.keys(day_of(datetime.now(UTC)))[0]
         began = perf_counter()
-        work.views.keys(day_of(datetime.now(UTC)))
+        work.views.lines(day_of(datetime.now(UTC)))
         sql = (perf_counter() - began) * 1000
     for path in ("/", "/?sort=name&page=3", f"/keys/{row.key_id}", "/metrics"):
         if path == "/metrics":
             client.headers["authorization"] = "Bearer t"
         first, usual, size = timed(client, path)
         print(f"{path:24} first {first:7.1f} ms   again {usual:7.1f} ms   {size / 1024:6.0f} KB")
-    print(f"every key, plain SQL     {sql:7.1f} ms")
     client.headers.pop("authorization", None)
+    print(f"every key, plain SQL     {sql:7.1f} ms")
+    print("overview made anew       {:7.1f} ms, CPU with the client's {:.1f} ms".format(*anew(client)))
     cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
     delay(app, str(client.base_url), cookie, seconds=seconds, rate=rate)
 
@@ -152,26 +181,36 @@ def delay(app: App, url: str, cookie: str, *, seconds: float, rate: float) -> No
 
     What else the machine does falls on all alike; who sends the requests costs as much in the second as in the third.
     """
-    turns, environ = 4, os.environ | {"COOKIE": cookie}
+    stretch = 3.0
     other = subprocess.Popen([sys.executable, __file__, "--other"], stdout=subprocess.PIPE, text=True)
     assert other.stdout
-    took: dict[str, list[float]] = {"alone": [], other.stdout.readline().strip(): [], url: []}
-    sent = dict.fromkeys(took, 0)
-    for _ in range(turns):
-        for place, found in took.items():
-            command = [sys.executable, __file__, "--ask", place, "--rate", str(rate), "--seconds", str(seconds / turns)]
-            load = (
-                subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) if place != "alone" else None
-            )
-            sleep(0.5)  # its interpreter starts
-            found += polls(app, seconds / turns - 0.5)
-            sent[place] += int(load.communicate()[0]) if load else 0
-    other.terminate()
-    other.wait(5)
-    for name, (place, found) in zip(
-        ("alone", "beside requests to another server", "beside requests to ours"), took.items(), strict=True
-    ):
-        print(f"a poll {name:34} {median(found):7.1f} ms  ({len(found)} polls, {sent[place] / seconds:.0f} requests/s)")
+    costs: dict[str, list[Cost]] = {"": [], other.stdout.readline().strip(): [], url: []}
+    command = [sys.executable, __file__, "--ask", str(rate)]
+    load = subprocess.Popen(
+        command, env=os.environ | {"COOKIE": cookie}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert load.stdin
+    assert load.stdout
+    sent = dict.fromkeys(costs, 0)
+    for _ in range(max(1, round(seconds / stretch))):
+        for place, found in costs.items():
+            print(place, file=load.stdin, flush=True)
+            sleep(0.3)
+            found += polls(app, stretch)
+            print(file=load.stdin, flush=True)
+            sent[place] += int(load.stdout.readline()) if place else 0
+    for process in (load, other):
+        process.terminate()
+        process.communicate()
+    for name, (place, found) in zip(("alone", "beside another server", "beside ours"), costs.items(), strict=True):
+        took, cpu, meanwhile = (
+            quantiles([getattr(one, what) for one in found], n=4) for what in ("took", "cpu", "meanwhile")
+        )
+        asked = sent[place] / (len(found) / stretch * (stretch + 0.3))
+        print(
+            f"a poll {name:22} {took[1]:6.1f} ms (quarters {took[0]:.1f}–{took[2]:.1f}), CPU {cpu[1]:6.1f} ms; "
+            f"other threads meanwhile {meanwhile[1]:4.1f} ms ({len(found)} polls, {asked:.0f} requests/s)"
+        )
 
 
 class Other(BaseHTTPRequestHandler):
@@ -195,26 +234,32 @@ def serve_other() -> None:
         server.serve_forever()
 
 
-def ask(url: str, cookie: str, *, seconds: float, rate: float) -> None:
-    """The other process: so many requests a second for the overview, over five connections."""
-    place, sent, threads = urlsplit(url), [0] * 5, []
-    end = perf_counter() + seconds
+def ask(rate: float, cookie: str) -> None:
+    """The other process: so many requests a second over five connections to the place that a line names, or none."""
+    state, sent = {"place": ""}, [0] * 5
 
     def one(number: int) -> None:
-        connection = HTTPConnection(place.hostname or "", place.port, timeout=60)
-        while (began := perf_counter()) < end:
-            connection.request("GET", "/", headers={"cookie": cookie})
+        connection: HTTPConnection | None = None
+        while True:
+            began, place = perf_counter(), state["place"]
+            if not place:
+                connection = None
+                sleep(0.02)
+                continue
+            connection = connection or HTTPConnection(urlsplit(place).netloc, timeout=60)
+            connection.request("GET", PATHS[sent[number] % len(PATHS)], headers={"cookie": cookie})
             answer = connection.getresponse()
             assert answer.status == 200 and len(answer.read()) > 1000  # noqa: PT018  # a bench, not a test
             sent[number] += 1
             sleep(max(0.0, 5 / rate - (perf_counter() - began)))
 
     for number in range(5):
-        threads.append(threading.Thread(target=one, args=(number,)))
-        threads[-1].start()
-    for thread in threads:
-        thread.join()
-    print(sum(sent))
+        threading.Thread(target=one, args=(number,), daemon=True).start()
+    for line in sys.stdin:
+        if state["place"] and not line.strip():
+            print(sum(sent), flush=True)
+        state["place"] = line.strip()
+        sent[:] = [0] * 5
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from flowy_watch.store.usage import FAILED, GOOD, PARTIAL
 
 _TOLERATED = timedelta(minutes=5)  # between the source's clock and ours
 _MISSING_SHARE = 0.2
+_GIVEN = 1.0  # seconds: so long the reading, and then the recording, of a poll is left alone
 _LENIENT_FOR = timedelta(weeks=5)  # after somebody called an alert no anomaly
 
 log = structlog.get_logger()
@@ -82,9 +83,9 @@ class PollJob:
         self._poll_id = -1
         self.leaving = Event()
         """Set when the process is to end: a replay of stored polls then stops where it is."""
-        self.idle = Event()
-        """Cleared while a poll is being recorded: what can wait, such as a page, gives way."""
-        self.idle.set()
+        self._idle = Event()
+        self._idle.set()
+        self._step_began = 0.0
         self.took: timedelta | None = None
         """The last poll that came to an end, from the first byte to the commit."""
 
@@ -93,18 +94,28 @@ class PollJob:
         with self._one_at_a_time:
             self._catch_up()
             began = monotonic()
-            pulled = self._pull(now)
-            self.idle.clear()
             try:
-                polled = self._recorded(pulled, now)
-            except BaseException:
-                self._watch = None  # it was moved forward and the database was not
-                raise
+                self._step_begins()
+                pulled = self._pull(now)
+                self._step_begins()
+                polled = self._settled(pulled, now)
             finally:
-                self.idle.set()
+                self._idle.set()
             self.took = timedelta(seconds=monotonic() - began)
             _tell_log(polled)
             return polled
+
+    def give_way(self) -> None:
+        """For what can wait, such as a page: returns when no poll works, or when its present step takes too long.
+
+        Both would want the interpreter, and the poll would get it back a few milliseconds late, again and again.
+        """
+        if not self._idle.is_set():
+            self._idle.wait(max(0.0, self._step_began + _GIVEN - monotonic()))
+
+    def _step_begins(self) -> None:
+        self._step_began = monotonic()
+        self._idle.clear()
 
     def catch_up(self, alive: Callable[[], object] = lambda: None) -> None:
         """Take in what others stored, if it is much, before the next poll tells the time; `alive` as in `replay`."""
@@ -119,6 +130,13 @@ class PollJob:
         known = replay(self._store, leaving=self.leaving, alive=alive)
         self._watch, self._numbers, self._poll_id = known.watch, known.numbers, known.poll_id
         self._listed = Listed()
+
+    def _settled(self, pulled: _Pulled, now: datetime) -> Polled:
+        try:
+            return self._recorded(pulled, now)
+        except BaseException:
+            self._watch = None  # it was moved forward and the database was not
+            raise
 
     def _recorded(self, pulled: _Pulled, now: datetime) -> Polled:
         while True:

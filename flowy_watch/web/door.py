@@ -49,10 +49,13 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 
 class Frame:
-    """Round every answer: refuses names that are not ours (DNS rebinding), adds the headers that keep a page safe."""
+    """Round every answer: refuses names that are not ours (DNS rebinding), adds the headers that keep a page safe.
 
-    def __init__(self, app: ASGIApp, known: Callable[[str], bool]) -> None:
-        self._app, self._known = app, known
+    The thread of the web itself waits while a poll works: what else is asked stays with the operating system, unread.
+    """
+
+    def __init__(self, app: ASGIApp, known: Callable[[str], bool], give_way: Callable[[], None]) -> None:
+        self._app, self._known, self._give_way = app, known, give_way
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def framed(message: Message) -> None:
@@ -66,6 +69,7 @@ class Frame:
 
         if scope["type"] != "http":
             return
+        self._give_way()
         if not self._known(Headers(scope=scope).get("host", "")):
             refusal = Response("This name is not served here; web.url says which is.\n", 421, media_type="text/plain")
             await refusal(scope, receive, framed)

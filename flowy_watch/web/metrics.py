@@ -42,6 +42,7 @@ def exposition(site: "Site", now: datetime) -> str:
         good_at, open_alerts = work.views.last_good_poll_at(), work.views.alert_counts()
         notices, oldest = work.outbox.counts(), work.views.oldest_waiting()
         usual = work.views.usual_hours([row.key_no for row in keys[:MOST_KEYS]])
+    site.give_way()
     text = _Text()
     text.gauge("build_info", "Always 1; the version as a label.", [({"version": __version__}, 1)])
     _keys(text, keys, usual)

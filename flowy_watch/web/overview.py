@@ -129,12 +129,15 @@ def _render(site: "Site", visit: Visit, asked: Asked, work: Work, version: str) 
     severities: Counter[str] = Counter()
     for _, severity, _, count in work.views.alert_counts():
         severities[severity] += count
+    site.give_way()
     rows, by_key = work.views.lines(today), work.views.alerts_by_key()
+    site.give_way()
     wanted = _chosen(rows, by_key, asked, site.settings.owner_of)
     pages = max(1, -(-len(wanted) // PER_PAGE))
     page = min(asked.page, pages)
     listed = [_line(site, row, by_key) for row in wanted[(page - 1) * PER_PAGE : page * PER_PAGE]]
     days = [today - n * DAY for n in range(_SPARK_DAYS)][::-1]
+    site.give_way()
     spends = work.views.spends([line.key_no for line in listed], days)
     totals = work.views.totals(today - 7 * DAY)
     known = [row.spent for row in rows if row.spent is not None]

@@ -1,6 +1,6 @@
 """All that is served, and what its pages share."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -52,8 +52,8 @@ class Site:
         return self._poll.took
 
     def give_way(self) -> None:
-        """A page waits while a poll is being recorded, for a second at most: both would want the interpreter."""
-        self._poll.idle.wait(1)
+        """A page waits while a poll works, at every place that calls this; a second or two of each poll at most."""
+        self._poll.give_way()
 
     def listens_on(self, port: int) -> None:
         self.port = port
@@ -96,7 +96,7 @@ class Site:
 
     def render(self, template: str, visit: Visit, **facts: Any) -> str:
         found = self._templates.get_template(f"web/{template}")
-        return found.render(
+        parts = found.generate(
             visit=visit,
             person=visit.person,
             now=visit.now,
@@ -105,6 +105,13 @@ class Site:
             may_act=visit.person.role >= Role.OPERATOR,
             **facts,
         )
+        return "".join(self._unhurried(parts))
+
+    def _unhurried(self, parts: Iterable[str]) -> Iterator[str]:
+        """A page that is half made when a poll begins waits where it is."""
+        for part in parts:
+            self.give_way()
+            yield part
 
 
 def build_site(site: Site, workers: Workers) -> Starlette:
@@ -145,7 +152,7 @@ def build_site(site: Site, workers: Workers) -> Starlette:
     ]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Frame, site.known_host)],
+        middleware=[Middleware(Frame, site.known_host, site.give_way)],
         exception_handlers={HTTPException: elsewhere(site)},
     )
 
