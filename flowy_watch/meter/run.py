@@ -6,9 +6,11 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from fcntl import LOCK_EX, LOCK_NB, flock
 from importlib import import_module
+from pathlib import Path
 
 import structlog
 
@@ -28,8 +30,17 @@ class CannotListen(FlowyWatchError):
     """The address is taken or not ours."""
 
 
+class LedgerTaken(FlowyWatchError):
+    """Another meter writes to it."""
+
+
 def run_meter(config: MeterConfig, clock: Clock) -> None:
-    """Serve until SIGTERM or SIGINT. Raises CannotListen."""
+    """Serve until SIGTERM or SIGINT. Raises CannotListen and LedgerTaken."""
+    with alone_with(config.ledger):
+        _run_alone(config, clock)
+
+
+def _run_alone(config: MeterConfig, clock: Clock) -> None:
     listener = listener_for(config.host, config.port, os.environ)
     _raise_file_limit(2 * config.limits.connections + 100)
     # Next to nothing here is garbage that refers to itself, and looking for it among a second's counts takes time.
@@ -55,6 +66,26 @@ async def _serve(config: MeterConfig, clock: Clock, listener: socket.socket) -> 
     notify.tell("READY=1")
     await Meter(config, clock, alive=lambda: notify.tell("WATCHDOG=1")).run(listener, stop)
     log.info("meter.stopped")
+
+
+@contextmanager
+def alone_with(ledger: Path) -> Iterator[None]:
+    """Hold the ledger for one meter: two would each let a key go up to its cap. It dies with the process.
+
+    Where files cannot be locked the meter goes on: it is never the outage.
+    """
+    path = ledger.with_name(ledger.name + ".lock")
+    with ExitStack() as held:
+        try:
+            lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            held.callback(os.close, lock)
+            flock(lock, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            advice = "stop that one, or point every server at it: caps and blocks are one meter's"
+            raise LedgerTaken(f"another meter writes to {ledger}; {advice}") from None
+        except OSError as error:
+            log.warning("meter.ledger.not_locked", reason=error.strerror or type(error).__name__)
+        yield
 
 
 def listener_for(host: str, port: int, environ: Mapping[str, str]) -> socket.socket:

@@ -172,6 +172,10 @@ def _settings(tree: Mapping[str, object]) -> Settings:
         name: _further_source(name, raw, source.kind, meter)
         for name, raw in table_of(tree.get("sources", {}), ("sources",)).items()
     }
+    metered = [name for name, one in sources.items() if one.kind == "meter"]
+    if (source.kind == "meter" and metered) or len(metered) > 1:
+        why = "what a key does at both cannot be added up, and a block reaches one; point every server at one meter"
+        refuse(("sources", metered[-1], "kind"), f"is a second meter: {why}")
     refuse_others(workspace.trust, [source.kind, *sources], ("workspace", "trust"), "configured sources")
     return Settings(
         workspace=workspace,

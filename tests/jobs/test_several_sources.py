@@ -142,7 +142,8 @@ kind = "api"
 base_url = "http://127.0.0.1:9/"
 token = "source-secret-1234"
 [sources.second]
-kind = "meter"
+kind = "file"
+path = "usage.csv"
 match = "name"
 [keys."prod-*"]
 same_as = ["9f8e"]
@@ -150,7 +151,7 @@ same_as = ["9f8e"]
     found = parse(text, environ={})
     turned = parse(text + '[workspace]\ntrust = ["second"]\n', environ={})
 
-    assert [name for name, _ in found.by_trust] == ["usage", "meter", "second"]
+    assert [name for name, _ in found.by_trust] == ["usage", "second", "meter"]
     assert [name for name, _ in turned.by_trust] == ["second", "usage", "meter"]
     assert found.sources["second"].match == "name"
     assert found.rules_of("k", "prod-render").same_as == ("9f8e",)
@@ -164,6 +165,7 @@ same_as = ["9f8e"]
     ("more", "said"),
     [
         ('[sources.meter]\nkind = "meter"', r"sources\.meter must be called otherwise"),
+        ('[sources.x]\nkind = "meter"', r"sources\.x\.kind is a second meter: .*one meter"),
         ('[sources."a b"]\nkind = "meter"', r'sources\."a b" must be a name'),
         ("[sources.x]\nledger = 'y'", r"sources\.x\.kind is missing"),
         ('[sources.x]\nkind = "meter"\nmatch = "luck"', r"sources\.x\.match must be"),

@@ -5,13 +5,14 @@ import ssl
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from flowy_watch.errors import SettingsError
 from flowy_watch.meter.config import KeyRules, MeterConfig, Origins, target_of
 from flowy_watch.meter.errand import NOTHING, Errand, errand_of
 from flowy_watch.meter.origin import OriginLabels
 from flowy_watch.meter.peek import MOST, Peek
-from flowy_watch.meter.run import CannotListen, listener_for
+from flowy_watch.meter.run import CannotListen, LedgerTaken, alone_with, listener_for
 from flowy_watch.meter.tally import Tally
 from tests.meter.rig import NOON
 
@@ -134,3 +135,18 @@ def test_apps_that_are_made_up_are_counted_as_one_and_real_ones_are_not():
     tally.answered(key, Errand(app_id="real"), 202, ("", ""), NOON)
     told = {app: counts.requests for (_, _, app), counts in tally.take().counts.items()}
     assert (len(told), told["other"], told["real"]) == (52, 10, 1)
+
+
+def test_two_meters_never_share_a_ledger(tmp_path):
+    ledger = tmp_path / "meter.db"
+    taken = pytest.raises(LedgerTaken, match=r"another meter writes to .*; stop that one")
+    with alone_with(ledger), alone_with(tmp_path / "other.db"), taken, alone_with(ledger):
+        pass
+    with alone_with(ledger):  # free again
+        pass
+
+
+def test_a_ledger_that_cannot_be_locked_stops_no_meter(tmp_path):
+    with capture_logs() as logged, alone_with(tmp_path / "missing" / "meter.db"):
+        pass
+    assert [line["event"] for line in logged] == ["meter.ledger.not_locked"]
