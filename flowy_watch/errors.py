@@ -16,6 +16,10 @@ class SettingsError(FlowyWatchError):
     """The configuration is wrong. Names the option, never shows its value."""
 
 
+class NoSettings(SettingsError):
+    """There is no configuration at all: no file where it is looked for, and no variable."""
+
+
 class SourceError(FlowyWatchError):
     """Usage could not be read, or not believed. Nothing of that reading is stored."""
 

@@ -81,13 +81,13 @@ def backtest(
 
 def _settings_for_backtest(context: typer.Context, *, needed: bool) -> "Settings":
     """A file needs no configuration; the database has to be found."""
-    from flowy_watch.errors import SettingsError
+    from flowy_watch.errors import NoSettings
     from flowy_watch.settings import parse
 
     try:
-        return settings_of(context)
-    except SettingsError:
-        if needed or context.obj:
+        return settings_of(context, to_look=True)
+    except NoSettings:
+        if needed:
             raise
         return parse('source.token = "not used here"', environ={})
 

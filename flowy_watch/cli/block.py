@@ -25,7 +25,7 @@ def block(context: typer.Context, key: Key, why: Why = "", by: By = "", json: Js
     from flowy_watch.app import open_ledger, open_store, telling_of
     from flowy_watch.show import as_json, block_fields
 
-    settings = settings_of(context)
+    settings = settings_of(context, to_look=True)
     ledger, telling = open_ledger(settings), telling_of(settings)
     store = open_store(settings)
     try:
@@ -51,7 +51,7 @@ def unblock(context: typer.Context, key: Key, why: Why = "", by: By = "") -> Non
     from flowy_watch import actions
     from flowy_watch.app import open_ledger, open_store
 
-    settings = settings_of(context)
+    settings = settings_of(context, to_look=True)
     ledger = open_ledger(settings)
     store = open_store(settings)
     try:

@@ -74,12 +74,15 @@ def a_file(path: Path | None) -> Path | None:
     return path
 
 
-def settings_of(context: typer.Context, *, quiet: bool = True) -> "Settings":
-    """Read the configuration and set up the log, which is silent for commands that answer by themselves."""
-    from flowy_watch.log import configure
-    from flowy_watch.settings import load
+def settings_of(context: typer.Context, *, quiet: bool = True, to_look: bool = False) -> "Settings":
+    """Read the configuration and set up the log, which is silent for commands that answer by themselves.
 
-    settings = load(context.obj, environ=os.environ)
+    `to_look`: no source is asked and no channel told, so their secrets may be out of reach.
+    """
+    from flowy_watch.log import configure
+    from flowy_watch.settings import load, load_to_look
+
+    settings = (load_to_look if to_look else load)(context.obj, environ=os.environ)
     configure("critical" if quiet else settings.log.level, settings.log.format, settings.secrets())
     return settings
 

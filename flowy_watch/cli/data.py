@@ -38,7 +38,7 @@ def import_(
     from flowy_watch.jobs.exchange import import_file
     from flowy_watch.show import as_json
 
-    settings = settings_of(context)
+    settings = settings_of(context, to_look=True)
     called = settings.import_.columns.called | mapped(map_)
     with (
         closing(open_store(settings)) as store,
@@ -82,7 +82,7 @@ def export(
     if format_ not in ("csv", "jsonl"):
         raise usage("--format must be csv or jsonl")
     start = now_utc() - span_of(since, "--since")
-    store = open_store(settings_of(context))
+    store = open_store(settings_of(context, to_look=True))
     export_to(store, sys.stdout, since=start, form=format_)
     store.close()
 
@@ -93,7 +93,7 @@ def db_info(context: typer.Context, json: Json = False) -> None:
     from flowy_watch.app import open_store
     from flowy_watch.show import as_json
 
-    store = open_store(settings_of(context))
+    store = open_store(settings_of(context, to_look=True))
     with store.read() as work:
         counts = work.usage.count()
     fields: dict[str, Any] = {"database": store.database.shown, "rows": counts}
@@ -107,7 +107,7 @@ def db_upgrade(context: typer.Context) -> None:
     """Bring the schema to this version (`run` and `poll` do so by themselves)."""
     from flowy_watch.app import open_store
 
-    open_store(settings_of(context)).close()
+    open_store(settings_of(context, to_look=True)).close()
     say("The schema is up to date.")
 
 
@@ -116,7 +116,7 @@ def db_backup(context: typer.Context, file: Annotated[Path, typer.Argument(callb
     """Copy a SQLite database to FILE while the daemon runs. PostgreSQL: use pg_dump."""
     from flowy_watch.app import open_store
 
-    store = open_store(settings_of(context))
+    store = open_store(settings_of(context, to_look=True))
     store.database.backup(file)
     store.close()
     say(f"Wrote {file}")
@@ -128,7 +128,7 @@ def db_prune(context: typer.Context) -> None:
     from flowy_watch.app import open_store
     from flowy_watch.jobs.prune import prune
 
-    settings = settings_of(context)
+    settings = settings_of(context, to_look=True)
     store = open_store(settings)
     polls, notices = prune(store, retain=settings.store.retain, now=now_utc())
     store.close()

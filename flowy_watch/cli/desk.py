@@ -57,7 +57,7 @@ def desk_of(context: typer.Context, server: str | None, token_file: Path | None)
             raise usage("--token-file goes with --server")
         from flowy_watch.app import open_store
 
-        settings = settings_of(context)
+        settings = settings_of(context, to_look=True)
         store = open_store(settings)
         try:
             yield _Here(settings, store)

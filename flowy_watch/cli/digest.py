@@ -46,7 +46,7 @@ def digest(
         raise usage("--again goes with --send")
     now = now_utc()
     period = _finished(week, month, now)
-    settings = settings_of(context)
+    settings = settings_of(context, to_look=not send)
     store = open_store(settings)
     try:
         with store.read() as work:

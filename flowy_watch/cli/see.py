@@ -51,7 +51,7 @@ def _small(context: typer.Context, *, json: bool) -> None:
     from flowy_watch.app import open_store
     from flowy_watch.show import as_json, small_fields, small_words
 
-    store = open_store(settings_of(context))
+    store = open_store(settings_of(context, to_look=True))
     try:
         with store.read() as work:
             found = work.small.latest()

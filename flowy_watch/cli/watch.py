@@ -86,7 +86,7 @@ def open_(
     from flowy_watch.web.identity import LINK_LIVES, make_link
     from flowy_watch.web.visit import Role
 
-    settings, now = settings_of(context), now_utc()
+    settings, now = settings_of(context, to_look=True), now_utc()
     if not settings.web.enabled:
         raise fail("the dashboard is switched off; set web.enabled = true and restart flowy-watch run")
     store = open_store(settings)

@@ -2,7 +2,17 @@
 
 from flowy_watch.settings.checks import parse_duration
 from flowy_watch.settings.options import Settings, WebSettings
-from flowy_watch.settings.reading import DEFAULT_PATH, load, load_meter, parse
+from flowy_watch.settings.reading import DEFAULT_PATH, load, load_meter, load_to_look, parse
 from flowy_watch.settings.template import TEMPLATE
 
-__all__ = ["DEFAULT_PATH", "TEMPLATE", "Settings", "WebSettings", "load", "load_meter", "parse", "parse_duration"]
+__all__ = [
+    "DEFAULT_PATH",
+    "TEMPLATE",
+    "Settings",
+    "WebSettings",
+    "load",
+    "load_meter",
+    "load_to_look",
+    "parse",
+    "parse_duration",
+]

@@ -11,7 +11,7 @@ from pydantic import AfterValidator
 from flowy_watch.channels import CHANNELS
 from flowy_watch.core.usage import Match
 from flowy_watch.detectors import DETECTORS
-from flowy_watch.errors import SettingsError
+from flowy_watch.errors import NoSettings, SettingsError
 from flowy_watch.settings import checks
 from flowy_watch.settings.fit import FromEnvironment, made, table_of
 from flowy_watch.settings.options import (
@@ -32,6 +32,7 @@ from flowy_watch.settings.options import (
     WorkspaceSettings,
 )
 from flowy_watch.settings.refusal import NAME, PREFIX, Place, dotted, one_of, refuse, refuse_others, refuse_unknown
+from flowy_watch.settings.unread import without_unread
 from flowy_watch.sources import SOURCES
 
 DEFAULT_PATH = Path("flowy-watch.toml")
@@ -41,10 +42,15 @@ PATH_VARIABLE = "FLOWY_WATCH_CONFIG"
 def load(path: Path | None, *, environ: Mapping[str, str]) -> Settings:
     """The file at `path`, else at `FLOWY_WATCH_CONFIG`, else `./flowy-watch.toml` if there is one; then `environ`.
 
-    Raises SettingsError: one line that names the option and never a value. Paths in the configuration are relative
-    to the working directory.
+    Raises SettingsError: one line that names the option and never a value; NoSettings where nothing is set. Paths in
+    the configuration are relative to the working directory.
     """
     return _settings(_tree(path, environ))
+
+
+def load_to_look(path: Path | None, *, environ: Mapping[str, str]) -> Settings:
+    """As `load`, for whoever asks no source and tells no channel: their secrets need not be readable."""
+    return _settings(without_unread(_tree(path, environ)))
 
 
 def load_meter(path: Path | None, *, environ: Mapping[str, str]) -> tuple[MeterSettings, LogSettings]:
@@ -63,6 +69,11 @@ def _tree(path: Path | None, environ: Mapping[str, str]) -> dict[str, object]:
         if explicit:
             raise SettingsError(f"there is no configuration at {explicit}; `flowy-watch init` writes one") from None
         tree = {}
+        if not any(variable.upper().startswith(PREFIX) for variable in environ):
+            raise NoSettings(
+                f"there is no {DEFAULT_PATH} in this folder; name one with --config FILE or {PATH_VARIABLE}, "
+                "or write one: flowy-watch init"
+            ) from None
     _overlay(tree, environ)
     return tree
 

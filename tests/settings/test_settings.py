@@ -104,7 +104,7 @@ def test_the_given_path_wins_over_the_variable_and_the_variable_over_the_directo
 def test_no_file_is_fine_when_the_environment_says_enough(here: Path) -> None:
     assert load(None, environ=TOKEN).poll.every == timedelta(minutes=5)
     with pytest.raises(SettingsError, match=r"^source\.token is missing"):
-        load(None, environ={})
+        load(None, environ={"FLOWY_WATCH__POLL__EVERY": "1m"})
 
 
 def test_a_named_file_that_is_not_there_is_an_error(here: Path) -> None:
