@@ -10,13 +10,14 @@ from flowy_watch.core.alert import Alert, Status
 from flowy_watch.core.digest import SmallFigures
 from flowy_watch.core.finding import Severity
 from flowy_watch.core.notification import Manner
+from flowy_watch.core.prices import LEARNED_OVER
 from flowy_watch.core.provenance import Figure, Provenance, Sure
 from flowy_watch.core.silence import Silence
 from flowy_watch.core.stop import Stop
-from flowy_watch.core.usage import day_of
+from flowy_watch.core.usage import clean_name, day_of
 from flowy_watch.core.words import credit_words
 from flowy_watch.errors import StoreError
-from flowy_watch.ledger import Block, Ledger, key_words
+from flowy_watch.ledger import Block, Ledger, Price, PriceSource, key_words
 from flowy_watch.store import Work
 from flowy_watch.store.outbox import DEAD, SENT, WAITING, WITHHELD
 
@@ -190,18 +191,28 @@ def block_fields(block: Block, words: str = "") -> dict[str, Any]:
 
 
 def meter_fields(path: Path, now: datetime) -> dict[str, Any]:
-    """What the meter refuses, or why that cannot be told; nothing where it never ran."""
+    """What the meter refuses and which prices were learned, or why that cannot be told; nothing where it never ran."""
+    told: dict[str, Any] = {"blocks": [], "learned_prices": [], "meter_trouble": ""}
     if not path.exists():
-        return {"blocks": [], "meter_trouble": ""}
+        return told
     ledger = Ledger(path)
     try:
         blocks = ledger.blocks()
         words = {use.fingerprint: key_words(use) for use in ledger.keys(day_of(now))} if blocks else {}
+        told["blocks"] = [block_fields(one, words.get(one.fingerprint, "")) for one in blocks]
+        learned = [price for price in ledger.prices() if price.source is PriceSource.LEARNED]
+        runs = ledger.runs_counted(now - LEARNED_OVER) if learned else {}
+        told["learned_prices"] = [_price_fields(price, runs.get(price.app_id, 0)) for price in learned]
     except StoreError as error:
-        return {"blocks": [], "meter_trouble": str(error)}
+        return told | {"meter_trouble": str(error)}
     finally:
         ledger.close()
-    return {"blocks": [block_fields(one, words.get(one.fingerprint, "")) for one in blocks], "meter_trouble": ""}
+    return told
+
+
+def _price_fields(price: Price, runs: int) -> dict[str, Any]:
+    credits = {"credits": price.price, "low": price.low, "high": price.high}
+    return {"app": clean_name(price.app_id), **{name: value / 1e6 for name, value in credits.items()}, "runs": runs}
 
 
 def print_status(fields: dict[str, Any]) -> None:
@@ -236,6 +247,11 @@ def print_status(fields: dict[str, Any]) -> None:
         why = f": {block['why']}" if block["why"] else ""
         text = f"Blocked at the meter: {block['key']} by {block['by']} since {block['at']:%m-%d %H:%M} UTC{why}"
         console.print(Text(text))
+    for price in fields["learned_prices"]:
+        off = max(price["high"] - price["credits"], price["credits"] - price["low"])
+        what = f"{credit_words(int(price['credits'] * 1e6))} credits ±{credit_words(int(off * 1e6))}"
+        runs = f"{price['runs']:,} runs of the last {LEARNED_OVER.days} days"
+        console.print(Text(f"Price learned: {price['app']} {what}, {runs} (figures by price rest on it)"))
     open_alerts = fields["open_alerts"]
     console.print(f"{len(open_alerts)} open alerts" + (":" if open_alerts else "."))
     for alert in open_alerts:

@@ -7,6 +7,7 @@ from statistics import median
 
 from flowy_watch.core.usage import CREDIT, Microcredits
 
+LEARNED_OVER = timedelta(days=14)
 _FEWEST_INTERVALS, _FEWEST_RUNS = 8, 20
 _GROUPS = 10
 _ROUNDS, _SWEEPS = 6, 200

@@ -5,13 +5,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from flowy_watch.core.prices import Interval, Learned, learn
+from flowy_watch.core.prices import LEARNED_OVER, Interval, Learned, learn
 from flowy_watch.core.usage import CREDIT, Microcredits
 from flowy_watch.errors import StoreError
 from flowy_watch.ledger import Ledger, Price, PriceSource
 from flowy_watch.store import Store
 
-_SINCE = timedelta(days=14)
 _LONG = timedelta(minutes=55)  # polls do not come to the second
 _LONGEST = timedelta(hours=3)
 
@@ -26,7 +25,7 @@ def learn_prices(store: Store, ledger: Ledger, now: datetime) -> dict[str, Learn
     if not ledger.path.exists():
         return {}
     with store.read() as work:
-        balances = work.usage.balances(now - _SINCE)
+        balances = work.usage.balances(now - LEARNED_OVER)
     try:
         found = learn(
             [Interval(end - start, fell, ledger.runs_between(start, end)) for start, end, fell in _falls(balances)]

@@ -135,6 +135,9 @@ _STATUS: dict[str, Schema] = {
     "dead_letters": _list(_object({"channel": _TEXT, "alert": _maybe("integer"), "created_at": _AT, "reason": _TEXT})),
     "keys": _list(_object({name: _KEY[name] for name in _KEY if name not in ("owner", "created_at")} | _FIGURES)),
     "blocks": _list(_object({"fingerprint": _TEXT, "key": _TEXT, "at": _AT, "by": _TEXT, "why": _TEXT})),
+    "learned_prices": _list(
+        _object({"app": _TEXT, "credits": _CREDITS, "low": _CREDITS, "high": _CREDITS, "runs": _NUMBER})
+    ),
     "meter_trouble": {"type": "string", "description": "Why the blocks cannot be told; empty where they can."},
 }
 _SPAN = "[1-9][0-9]{0,8}s|[1-9][0-9]{0,6}m|[1-9][0-9]{0,4}h|[1-9][0-9]{0,3}d|[1-9][0-9]{0,2}w"

@@ -1,6 +1,6 @@
 """Blocking a key at the meter from the command line."""
 
-from flowy_watch.ledger import Batch, Counts, Ledger, bucket_of, fingerprint_of
+from flowy_watch.ledger import Batch, Counts, Ledger, Price, PriceSource, bucket_of, fingerprint_of
 from flowy_watch.ledger.batch import KeySeen
 from tests.cli.rig import Rig, now
 
@@ -49,3 +49,18 @@ def test_a_broken_ledger_does_not_break_the_status(rig: Rig) -> None:
     metered(rig)
     (rig.folder / "meter.db").write_text("no database")
     assert "Blocks are not known: ledger " in rig.good("status").out
+
+
+def test_status_shows_how_sure_a_learned_price_is(rig: Rig) -> None:
+    metered(rig)
+    at = now()
+    with Ledger(rig.folder / "meter.db") as ledger:
+        ledger.add(Batch({(PRINT, bucket_of(at), "poster"): Counts(requests=1200, runs=1200)}))
+        ledger.configure_prices({"reel": 3_000_000})
+        ledger.learn_prices([Price("poster", 12_000_000, 11_500_000, 13_000_000, PriceSource.LEARNED)])
+
+    said = rig.good("status").out
+    (price,) = rig.good("status", "--json").json["learned_prices"]
+
+    assert "Price learned: poster 12 credits ±1, 1,200 runs of the last 14 days (figures by price rest on it)" in said
+    assert price == {"app": "poster", "credits": 12.0, "low": 11.5, "high": 13.0, "runs": 1200}
