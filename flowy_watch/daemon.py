@@ -16,7 +16,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from flowy_watch.app import App, open_ledger
-from flowy_watch.errors import FlowyWatchError
+from flowy_watch.errors import FlowyWatchError, Interrupted
 from flowy_watch.heartbeat import Heartbeat
 from flowy_watch.jobs.prices import learn_prices
 from flowy_watch.jobs.prune import prune
@@ -70,6 +70,7 @@ class Daemon:
                     self._app.close()
                     self._app = fresh
         notify.tell("STOPPING=1")
+        self._app.source.close()  # else the process ends only after a poll that waits for an answer
         log.info("daemon.stopped")
 
     def stop(self) -> None:
@@ -157,6 +158,9 @@ class Daemon:
             self._app.poll.catch_up(self._alive)
             with self._heartbeat.after():
                 polled = self._app.poll.run((self._poll_at or self._app.clock.now)())
+        except Interrupted as error:
+            log.info("poll.interrupted", reason=str(error))
+            return
         finally:
             self._poll_began = None
         if polled.waiting:

@@ -28,6 +28,10 @@ class CredentialRefused(SourceError):
     """The source refuses our credential: no retry helps until a person replaces it."""
 
 
+class Interrupted(FlowyWatchError):
+    """A poll was cut short because its process ends or reads its configuration again: it says nothing of the source."""
+
+
 class StoreError(FlowyWatchError):
     """The database could not be opened, is newer than this version, or refused a write."""
 

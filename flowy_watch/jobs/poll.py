@@ -21,7 +21,7 @@ from flowy_watch.core.usage import Reading, day_of
 from flowy_watch.core.watch import Watch
 from flowy_watch.core.wobble import WINDOW
 from flowy_watch.detectors import Detector, KeyRules, View
-from flowy_watch.errors import CredentialRefused, SourceError
+from flowy_watch.errors import CredentialRefused, Interrupted, SourceError
 from flowy_watch.jobs.replay import replay
 from flowy_watch.jobs.toll import with_toll
 from flowy_watch.sources.base import Source
@@ -70,6 +70,10 @@ class _Pulled:
     reason: str = ""
     refused: bool = False
 
+    @property
+    def whole(self) -> bool:
+        return self.outcome != FAILED and not any(part.trouble for part in self.reading.parts)
+
 
 class PollJob:
     """Keeps what is known between polls in memory, and reads it again whenever somebody else wrote a poll."""
@@ -82,7 +86,7 @@ class PollJob:
         self._listed = Listed()
         self._poll_id = -1
         self.leaving = Event()
-        """Set when the process is to end: a replay of stored polls then stops where it is."""
+        """Set when the process is to end: what takes long then stops where it is."""
         self._idle = Event()
         self._idle.set()
         self._step_began = 0.0
@@ -90,13 +94,18 @@ class PollJob:
         """The last poll that came to an end, from the first byte to the commit."""
 
     def run(self, now: datetime) -> Polled:
-        """Read the source with no transaction open, then record the whole poll or none of it."""
+        """Read the source with no transaction open, then record the whole poll or none of it.
+
+        Raises Interrupted, and records nothing, when no whole reading was had because `leaving` is set.
+        """
         with self._one_at_a_time:
             self._catch_up()
             began = monotonic()
             try:
                 self._step_begins()
                 pulled = self._pull(now)
+                if self.leaving.is_set() and not pulled.whole:
+                    raise Interrupted("the poll was cut short; the next start makes another")
                 self._step_begins()
                 polled = self._settled(pulled, now)
             finally:

@@ -7,7 +7,7 @@ from threading import Event
 import structlog
 
 from flowy_watch.core.watch import Watch
-from flowy_watch.errors import FlowyWatchError
+from flowy_watch.errors import Interrupted
 from flowy_watch.store import Store, Work
 
 _STRETCH = 100_000
@@ -32,7 +32,7 @@ def replay(
 
     No lock is held while polls are read. How far it came is saved after every stretch but the last, and `alive` called,
     so that nobody waits for the whole, and a restart goes on from there. What is stored meanwhile, even an import that
-    lies in the past, is taken in. Raises FlowyWatchError once `leaving` is set.
+    lies in the past, is taken in. Raises Interrupted once `leaving` is set.
     """
     watch, since, poll_id = Watch(), None, -1
     while True:
@@ -44,7 +44,7 @@ def replay(
             for reading in work.usage.readings(since, until=until):
                 watch.add(reading)
                 if leaving.is_set():
-                    raise FlowyWatchError("stopped while stored polls were replayed; the next start goes on from there")
+                    raise Interrupted("stopped while stored polls were replayed; the next start goes on from there")
             numbers = work.usage.numbers()
             if until is None:
                 return Known(_completed(work, watch), numbers, poll_id)

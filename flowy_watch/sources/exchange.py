@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -73,8 +74,14 @@ class Exchange:
         self._headers = _headers(headers)
         self._transport = self._open()
         self._worker = Worker("source-requests")
+        self._under_way: Future[Received] | None = None
+        self._closed = False
 
     def close(self) -> None:
+        """Whoever waits for an answer gets SourceError at once: the end of the program does not wait for a server."""
+        self._closed = True
+        if self._under_way is not None:
+            self._under_way.cancel()
         self._worker.end()
         self._transport.close()
 
@@ -98,8 +105,12 @@ class Exchange:
                     transport.close()
 
         try:
-            outcome = self._worker.do(exchange)
+            outcome = self._under_way = self._worker.do(exchange)
+            if self._closed:
+                outcome.cancel()
             return outcome.result(timeout=allowed)
+        except CancelledError:
+            raise SourceError("the source was closed while it waited") from None
         except TimeoutError:
             abandoned.set()
             self._worker.end()

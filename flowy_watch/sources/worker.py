@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -44,8 +45,11 @@ class Worker:
 def _run(queue: "SimpleQueue[_Work | None]") -> None:
     while (given := queue.get()) is not None:
         outcome, work = given
-        try:
-            outcome.set_result(work())
-        except BaseException as error:  # noqa: BLE001  # carried over to the thread that waits for it
-            outcome.set_exception(error)
+        with suppress(InvalidStateError):  # cancelled: nobody waits for it any more
+            try:
+                outcome.set_result(work())
+            except InvalidStateError:
+                raise
+            except BaseException as error:  # noqa: BLE001  # carried over to the thread that waits for it
+                outcome.set_exception(error)
         del given, outcome, work  # else the last answer would be kept until the next poll

@@ -280,8 +280,11 @@ def serving(job: Scripted, url: str) -> tuple[Daemon, Thread]:
     settings = parse(options, environ={"FLOWY_WATCH__SOURCE__TOKEN": "x"})
     postman = SimpleNamespace(start=lambda: None, stop=lambda within: None, ring=lambda: None)
     clock = SimpleNamespace(speed=1.0, now=lambda: datetime.now(UTC))  # noqa: TID251
+    source = SimpleNamespace(close=lambda: None)
     daemon = Daemon(
-        SimpleNamespace(settings=settings, clock=clock, poll=job, postman=postman, store=None, listeners=())
+        SimpleNamespace(
+            settings=settings, clock=clock, source=source, poll=job, postman=postman, store=None, listeners=()
+        )
     )  # type: ignore[arg-type]
     return daemon, Thread(target=daemon.serve, args=(NotifySocket({}),))
 

@@ -40,6 +40,19 @@ def test_sigterm_ends_it_within_five_seconds_with_exit_0(rig: Rig) -> None:
         assert daemon.count("daemon.stopped") == 1
 
 
+def test_neither_sighup_nor_sigterm_waits_for_a_source_or_takes_that_for_a_failure(rig: Rig) -> None:
+    rig.flowy.answers.clear()
+    with Running(rig) as daemon:
+        wait_until(lambda: rig.flowy.requests, "a poll on its way")
+        daemon.send(signal.SIGHUP)
+        wait_until(lambda: len(rig.flowy.requests) > 1, "the next poll on its way")
+        code, took = daemon.stopped()
+        assert (code, took < 4) == (0, True)  # a source may take 5 s here
+        assert daemon.count("poll.interrupted") == 2
+    rig.flowy.answers.set()
+    assert rig.good("db", "info", "--json").json["rows"]["polls"] == 0
+
+
 def test_sigterm_ends_it_in_time_while_slack_does_not_answer(rig: Rig) -> None:
     rig.good("poll")
     rig.near_cap()

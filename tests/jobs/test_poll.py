@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from flowy_watch.actions import acknowledge, resolve, silence, unsilence
-from flowy_watch.errors import CredentialRefused, NotFound, StoreError
+from flowy_watch.errors import CredentialRefused, Interrupted, NotFound, StoreError
 from flowy_watch.store import Store
 from tests.builders import DAY, HOUR, MIDNIGHT, MINUTE, NOON, snapshot
 
@@ -34,6 +34,15 @@ def test_a_jump_over_several_levels_is_told_once_as_the_highest(rig: Rig) -> Non
     rig.spend(NOON + POLL, 97)
     rig.spend(NOON + 2 * POLL, 98)
     assert rig.told() == [("cap", "opened", 95)]
+
+
+def test_a_poll_that_the_end_of_its_process_cut_short_says_nothing_of_the_source(rig: Rig) -> None:
+    rig.job.leaving.set()
+    rig.spend(NOON, 40)  # what came in whole is recorded all the same
+    with pytest.raises(Interrupted):
+        rig.fail(NOON + POLL)
+    with rig.store.read() as work:
+        assert [poll.outcome for poll in work.usage.last_polls(9)] == ["good"]
 
 
 def test_a_breach_is_told_again_on_each_of_the_next_two_days(rig: Rig) -> None:

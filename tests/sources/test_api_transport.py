@@ -291,6 +291,23 @@ def test_close_cuts_short_a_pull_that_waits(server: Server, time: FakeTime) -> N
     assert "closed" in refusal(source)
 
 
+def test_close_cuts_short_a_pull_whose_server_never_answers(source: ApiSource, server: Server) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def hang(_: Request) -> Reply:
+        asked.set()
+        answer.wait(20)
+        return listed(key(1))
+
+    server.scripts["/keys"] = hang
+    closing = threading.Thread(target=lambda: asked.wait(20) and source.close())
+    closing.start()
+    assert "closed" in refusal(source)
+    assert not answer.is_set()
+    answer.set()
+    closing.join()
+
+
 # --- bodies
 
 
