@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import event
 
 from flowy_watch.channels.base import Envelope, Receipt
 from flowy_watch.core.edition import Edition
@@ -59,6 +61,8 @@ class MortalStore(Store):
     def __init__(self, url: str, fate: Fate) -> None:
         super().__init__(url)
         self.fate = fate
+        if self.database.is_sqlite:  # the process survives its deaths here: there is no disk to wait for
+            event.listen(self.database.engine, "connect", _hasty)
 
     @contextmanager
     def write(self) -> Iterator[Work]:
@@ -66,6 +70,10 @@ class MortalStore(Store):
             yield work
             self.fate.strike()
         self.fate.strike()
+
+
+def _hasty(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 @dataclass
@@ -114,10 +122,13 @@ class FiguresRenderer(OwnerRenderer):
 
 
 class Machine:
-    """One life of the process, from a start to a kill."""
+    """One life of the process, from a start to a kill.
 
-    def __init__(self, url: str, world: World, clock: SetClock) -> None:
-        self.store = MortalStore(url, world.fate)
+    Its connections end with it; the store object goes on, for compiling its statements anew took half of the year.
+    """
+
+    def __init__(self, store: MortalStore, world: World, clock: SetClock) -> None:
+        self.store = store
         editions = [*(Edition("mail", to) for to in RECIPIENTS), Edition("ops")]
         self.job = DigestJob(self.store, Plan(editions, HALF_PAST_TWO, lambda _, __: ""))
         self.deliveries = []
@@ -144,7 +155,7 @@ def instants(dice: Random, *, often: bool) -> Iterator[tuple[datetime, bool]]:
         if often or at.weekday() == 2:
             moments.append((at + timedelta(minutes=dice.randrange(1439)), False))
         if at.weekday() == 6:
-            moments += [(at + timedelta(minutes=n), False) for n in range(10, 200, 10 if often else 30)]
+            moments += [(at + timedelta(minutes=n), False) for n in range(10, 200, 10 if often else 45)]
         if not ASLEEP.start_at <= at < ASLEEP.end_at:
             yield from sorted(moments)
         at += DAY
@@ -154,8 +165,9 @@ def play(url: str, seed: int) -> tuple[World, Store]:
     """The first year looks only when something may happen, which is quick; later ones look often."""
     dice = Random(seed)
     world, clock = World(Fate(dice)), SetClock()
-    calm = Store(url)
-    machine = Machine(url, world, clock)
+    calm = MortalStore(url, Fate(dice, share=0))
+    mortal = MortalStore(url, world.fate)
+    machine = Machine(mortal, world, clock)
     for at, polls in instants(dice, often=seed > 0):
         clock.at = at
         if polls and at < WEEKS[-1].end_at:
@@ -169,7 +181,7 @@ def play(url: str, seed: int) -> tuple[World, Store]:
                 if dice.random() > 0.5:  # else restarted although nothing was wrong: some five times a week
                     break
             machine.die()
-            machine = Machine(url, world, clock)
+            machine = Machine(mortal, world, clock)
             clock.at += timedelta(seconds=20)
     world.fate.share = 0
     for minutes in range(0, 120, 10):
