@@ -1,4 +1,4 @@
-"""A fresh, migrated SQLite file for every test."""
+"""A fresh, migrated SQLite file for every test. No power fails here: nothing waits for the disk."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ import pytest
 
 from flowy_watch.store import Store
 
-from .rigs import Rig
+from .rigs import Rig, hasty
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def open_store(migrated: Path, tmp_path: Path) -> Iterator[Callable[..., Store]]
             file = tmp_path / name
             if not file.exists():
                 shutil.copy(migrated, file)
-            store = Store(f"sqlite:///{file}")
+            store = hasty(Store(f"sqlite:///{file}"))
             stack.callback(store.close)
             return store
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import event
+
 from flowy_watch.core.check import Check
 from flowy_watch.core.route import Telling
 from flowy_watch.core.usage import Reading, Snapshot
@@ -30,6 +32,12 @@ class ScriptedSource:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def hasty(store: Store) -> Store:
+    """The same without waiting for the disk: what dies in these tests is a process at most."""
+    event.listen(store.database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
+    return store
 
 
 def detectors(*kinds: str) -> list[Detector]:

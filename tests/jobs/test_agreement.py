@@ -20,7 +20,7 @@ STEALING = timedelta(hours=9)
 def fortnight(folder: Path) -> list[Reading]:
     """A simulated workspace; on the twelfth day its third key is stolen, on the tenth nothing is seen for an hour."""
     snapshots, balances = folder / "snapshots.csv", folder / "balances.csv"
-    world_with_history(snapshots, balances, start=NOON, lasts=14 * DAY, every=timedelta(minutes=15))
+    world_with_history(snapshots, balances, start=NOON, lasts=14 * DAY, every=timedelta(minutes=30))
     readings = list(read_export(snapshots, balances).readings)
     began = readings[0].taken_at + 11 * DAY
     blind = readings[0].taken_at + 9 * DAY

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import event
 
 from flowy_watch.channels.base import Envelope, Receipt
 from flowy_watch.core.edition import Edition
@@ -29,6 +27,7 @@ from flowy_watch.store import Store, Work
 from flowy_watch.store.usage import GOOD
 from tests.builders import reading, snapshot
 from tests.jobs.outbox_rig import FakeChannel, OwnerRenderer, SetClock
+from tests.jobs.rigs import hasty
 
 WEEKS = [Period.of(Period.parse("2026-W02").span, Period.parse("2026-W02").first + n * 7 * DAY) for n in range(52)]
 ASLEEP = WEEKS[20]
@@ -61,8 +60,7 @@ class MortalStore(Store):
     def __init__(self, url: str, fate: Fate) -> None:
         super().__init__(url)
         self.fate = fate
-        if self.database.is_sqlite:  # the process survives its deaths here: there is no disk to wait for
-            event.listen(self.database.engine, "connect", _hasty)
+        hasty(self)
 
     @contextmanager
     def write(self) -> Iterator[Work]:
@@ -70,10 +68,6 @@ class MortalStore(Store):
             yield work
             self.fate.strike()
         self.fate.strike()
-
-
-def _hasty(connection: Any, _record: Any) -> None:
-    connection.execute("PRAGMA synchronous = OFF")
 
 
 @dataclass
