@@ -26,6 +26,7 @@ _STOP_WITHIN = timedelta(seconds=4)
 _PRESSES_WITHIN = timedelta(seconds=1)  # for what was pressed just before
 _BEAT = 1.0  # seconds between looks at signals; the watchdog is fed from the same loop
 _LOOK_FOR_DIGESTS = 60.0
+_LOOK_AT_BUTTONS = 2.0
 _POLL = "poll"
 
 log = structlog.get_logger()
@@ -49,6 +50,8 @@ class Daemon:
         self._poll_began: float | None = None
         self._told_late: float | None = None
         self._heartbeat = Heartbeat()
+        self._buttons: dict[str, str] = {}
+        """What was last noted of the channels' buttons."""
 
     def run(self, notify: NotifySocket, *, reload: Callable[[], App | None] | None = None) -> None:
         """Work until SIGTERM or SIGINT. On SIGHUP `reload` gives a new App, or None to go on with this one."""
@@ -116,6 +119,10 @@ class Daemon:
         scheduler.add_job(self._guarded(self._digest), look)
         scheduler.add_job(self._guarded(self._prune), CronTrigger(hour=3, minute=17, timezone=UTC))
         scheduler.add_job(self._guarded(self._learn_prices), CronTrigger(minute=23, timezone=UTC))
+        self._buttons = {}
+        if self._app.listeners:
+            look = IntervalTrigger(seconds=_LOOK_AT_BUTTONS, timezone=UTC)
+            scheduler.add_job(self._guarded(self._note_buttons), look)
         beats = self._app.settings.heartbeat
         with Heartbeat(beats.url.get_secret_value() if beats.url else "", every=beats.every) as self._heartbeat:
             self._app.postman.start()
@@ -130,6 +137,7 @@ class Daemon:
                 scheduler.shutdown(wait=False)
                 for listener in self._app.listeners:
                     listener.stop(within=_PRESSES_WITHIN)
+                self._guarded(self._forget_buttons)()
                 self._app.postman.stop(within=_STOP_WITHIN)
 
     def _guarded(self, job: Callable[[], None]) -> Callable[[], None]:
@@ -173,6 +181,20 @@ class Daemon:
         """Which one is due stands in the database: a machine that slept over the hour sends it late, and once."""
         if self._app.digest.run(self._app.clock.now()):
             self._app.postman.ring()
+
+    def _note_buttons(self) -> None:
+        """Whether presses are heard, for `status` and /metrics."""
+        self._noted({listener.name: listener.trouble for listener in self._app.listeners})
+
+    def _forget_buttons(self) -> None:
+        """Of a daemon that does not run there is nothing to say."""
+        self._noted({})
+
+    def _noted(self, troubles: dict[str, str]) -> None:
+        if troubles != self._buttons:
+            with self._app.store.write() as work:
+                work.buttons.note(troubles, self._app.clock.now())
+            self._buttons = troubles
 
     def _learn_prices(self) -> None:
         ledger = open_ledger(self._app.settings)

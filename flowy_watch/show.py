@@ -154,6 +154,10 @@ def status_fields(work: Work, now: datetime) -> dict[str, Any]:
             status: sum(count for (_, at), count in counts.items() if at == status)
             for status in (WAITING, SENT, DEAD, WITHHELD)
         },
+        "buttons": [
+            {"channel": b.channel, "connected": not b.trouble, "trouble": b.trouble, "since": b.since_at}
+            for b in work.buttons.all()
+        ],
         "dead_letters": [
             {"channel": d.channel, "alert": d.alert_id, "created_at": d.created_at, "reason": d.reason}
             for d in work.outbox.dead_letters()
@@ -234,6 +238,9 @@ def print_status(fields: dict[str, Any]) -> None:
     console.print(
         f"Notices: {box['sent']} sent, {box['waiting']} waiting, {box['dead']} dead, {box['withheld']} withheld"
     )
+    for lost in (one for one in fields["buttons"] if not one["connected"]):
+        since = f"{lost['since']:%m-%d %H:%M} UTC"
+        console.print(Text(f"Buttons of {lost['channel']} are not heard since {since}: {lost['trouble']}", "red"))
     for letter in fields["dead_letters"]:
         console.print(
             Text(f"  not delivered on {letter['channel']}: {_about(letter['alert'])}: {letter['reason']}", "red")

@@ -83,6 +83,11 @@ class Listener(Protocol):
     """Hears what people press, on threads of its own."""
 
     @property
+    def name(self) -> str:
+        """The channel's."""
+        ...
+
+    @property
     def trouble(self) -> str:
         """Why nothing can be heard now; empty while it can."""
         ...

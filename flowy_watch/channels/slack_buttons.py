@@ -75,7 +75,7 @@ class SlackButtons:
         beat: float = 10.0,
     ) -> None:
         """`client` is the bot's; `beat` is how often a sign of life is asked for, in seconds."""
-        self._name, self._client, self._token = name, client, app_token
+        self.name, self._client, self._token = name, client, app_token
         self._allowed, self._act = frozenset(allowed_users), act
         self._timeout, self._beat = timeout.total_seconds(), beat
         self._presses: Queue[Mapping[str, Any]] = Queue(_MOST_WAITING)
@@ -114,10 +114,10 @@ class SlackButtons:
         try:
             self._address()
         except ChannelError as error:
-            yield Check(f"channels.{self._name}", ok=False, detail=str(error))
+            yield Check(f"channels.{self.name}", ok=False, detail=str(error))
         else:
             people = f"{len(self._allowed)} may press" if len(self._allowed) > 1 else "1 person may press"
-            yield Check(f"channels.{self._name}", ok=True, detail=f"buttons: Slack lets the app listen; {people}")
+            yield Check(f"channels.{self.name}", ok=True, detail=f"buttons: Slack lets the app listen; {people}")
 
     # ── the connection ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -134,7 +134,7 @@ class SlackButtons:
             except (OSError, ValueError) as error:
                 reason = f"the connection for the buttons ended ({type(error).__name__})"
             except Exception as error:  # whatever it is, the next connection may fare better
-                log.exception("buttons.crashed", channel=self._name, error=type(error).__name__)
+                log.exception("buttons.crashed", channel=self.name, error=type(error).__name__)
                 reason = f"internal error ({type(error).__name__})"
             else:
                 continue  # Slack asked for a new connection, as it does every few hours
@@ -177,14 +177,14 @@ class SlackButtons:
                 self._note("")
             elif said.get("type") == "disconnect":
                 if said.get("reason") == "link_disabled":
-                    raise Refused(f'Slack hears no buttons for channel "{self._name}": {_OTHERWISE}')
+                    raise Refused(f'Slack hears no buttons for channel "{self.name}": {_OTHERWISE}')
                 return
             else:
                 self._take(connection, said)
 
     def _address(self) -> str:
         """Where Slack wants to be listened to."""
-        who = f'the buttons of channel "{self._name}"'
+        who = f'the buttons of channel "{self.name}"'
         try:
             url = str(self._client.apps_connections_open(app_token=self._token).get("url") or "")
         except SlackApiError as error:
@@ -195,7 +195,7 @@ class SlackButtons:
                 raise TryLater(f"Slack asks {who} to wait", retry_after=pause) from error
             if not re.fullmatch(r"[a-z0-9_]{1,60}", code):
                 raise TryLater(f"Slack gave {who} an answer that makes no sense") from error
-            advice = ADVICE.get(code, _OTHERWISE).format(name=self._name)
+            advice = ADVICE.get(code, _OTHERWISE).format(name=self.name)
             raise Refused(f"Slack refused {who} ({code}): {advice}") from error
         except (URLError, OSError, HTTPException) as error:
             raise TryLater(f"Slack could not be reached for {who}") from error
@@ -211,9 +211,9 @@ class SlackButtons:
             return
         self._trouble = trouble
         if trouble:
-            log.warning("buttons.lost", channel=self._name, reason=trouble)
+            log.warning("buttons.lost", channel=self.name, reason=trouble)
         else:
-            log.info("buttons.connected", channel=self._name)
+            log.info("buttons.connected", channel=self.name)
 
     # ── the presses ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -229,7 +229,7 @@ class SlackButtons:
         try:
             self._presses.put_nowait({**payload, "envelope_id": envelope_id})
         except Full:
-            log.error("press.dropped", channel=self._name, reason="too many wait already")
+            log.error("press.dropped", channel=self.name, reason="too many wait already")
 
     def _work(self) -> None:
         while True:
@@ -242,7 +242,7 @@ class SlackButtons:
             try:
                 self._heard(payload)
             except Exception as error:  # one odd press must not end the thread
-                log.exception("press.crashed", channel=self._name, error=type(error).__name__)
+                log.exception("press.crashed", channel=self.name, error=type(error).__name__)
 
     def _heard(self, payload: Mapping[str, Any]) -> None:
         user = _mapping(payload.get("user"))
@@ -253,7 +253,7 @@ class SlackButtons:
             if not wanted or wanted[0] is Verb.OPEN or self._is_known(payload, action):
                 continue
             if user.get("id") not in self._allowed:
-                log.warning("press.refused", channel=self._name, user=_word(user.get("id")), action=wanted[0].value)
+                log.warning("press.refused", channel=self.name, user=_word(user.get("id")), action=wanted[0].value)
                 self._answer(payload, "You may not do this here. Ask for a place in allowed_users of flowy-watch.")
                 continue
             until = _mapping(action.get("selected_option")).get("value")
@@ -265,12 +265,12 @@ class SlackButtons:
         try:
             said = self._act(press)
         except FlowyWatchError as error:
-            log.warning("press.failed", channel=self._name, alert=press.alert_id, reason=str(error))
+            log.warning("press.failed", channel=self.name, alert=press.alert_id, reason=str(error))
             return f"Not done: {error}"
         except Exception as error:  # said to the person, who would wait in vain
-            log.exception("press.crashed", channel=self._name, alert=press.alert_id, error=type(error).__name__)
+            log.exception("press.crashed", channel=self.name, alert=press.alert_id, error=type(error).__name__)
             return f"Not done: internal error ({type(error).__name__}); the log says more."
-        log.info("press.done", channel=self._name, alert=press.alert_id, action=press.verb.value, by=press.by)
+        log.info("press.done", channel=self.name, alert=press.alert_id, action=press.verb.value, by=press.by)
         return said
 
     def _is_known(self, payload: Mapping[str, Any], action: Mapping[str, Any]) -> bool:
@@ -301,7 +301,7 @@ class SlackButtons:
         try:
             self._client.chat_postEphemeral(channel=str(channel), user=str(user), text=str(words["text"]))
         except (SlackClientError, OSError, HTTPException, ValueError) as error:
-            log.warning("press.unanswered", channel=self._name, error=type(error).__name__)
+            log.warning("press.unanswered", channel=self.name, error=type(error).__name__)
 
     def _is_slacks(self, url: str) -> bool:
         """Whether an address that came with a press is one that Slack would give."""

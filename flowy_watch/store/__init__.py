@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from flowy_watch.store.alerts import Alerts
+from flowy_watch.store.buttons import Buttons
 from flowy_watch.store.commits import Commits
 from flowy_watch.store.digests import Digests, Planned
 from flowy_watch.store.engine import Database
@@ -28,6 +29,7 @@ class Work:
     alerts: Alerts
     small: SmallAnomalies
     outbox: Outbox
+    buttons: Buttons
     digests: Digests
     sign_ins: SignIns
     views: Views
@@ -75,6 +77,7 @@ def _work(connection: Connection) -> Work:
         Alerts(connection),
         SmallAnomalies(connection),
         Outbox(connection),
+        Buttons(connection),
         Digests(connection),
         SignIns(connection),
         Views(connection),

@@ -245,6 +245,17 @@ class SmallAnomaly(SQLModel, table=True):
     """From so much on it would have been an alert."""
 
 
+class ButtonsRow(SQLModel, table=True):
+    """Whether presses of a channel's buttons can be heard, as the daemon last saw it."""
+
+    __tablename__ = "buttons"
+
+    channel: str = Field(primary_key=True, sa_type=Text)
+    trouble: str = Field(sa_type=Text)
+    """Why not; empty while they can."""
+    since_at: datetime
+
+
 class SilenceRow(SQLModel, table=True):
     __tablename__ = "silences"
 

@@ -41,6 +41,7 @@ def exposition(site: "Site", now: datetime) -> str:
         balance, polls = work.views.last_balance(), work.usage.last_polls(1)
         good_at, open_alerts = work.views.last_good_poll_at(), work.views.alert_counts()
         notices, oldest = work.outbox.counts(), work.views.oldest_waiting()
+        buttons = work.buttons.all()
         usual = work.views.usual_hours([row.key_no for row in keys[:MOST_KEYS]])
     site.give_way()
     text = _Text()
@@ -58,6 +59,11 @@ def exposition(site: "Site", now: datetime) -> str:
     if took := site.poll_took():
         text.gauge("last_poll_duration_seconds", "From its first byte to its commit.", [({}, took.total_seconds())])
     _outbox(text, notices, oldest, [*site.settings.channels], now)
+    text.gauge(
+        "buttons_connected",
+        "1 while presses of a channel's buttons are heard.",
+        [({"channel": row.channel}, float(not row.trouble)) for row in buttons],
+    )
     return text.whole()
 
 

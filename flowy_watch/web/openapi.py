@@ -132,6 +132,7 @@ _STATUS: dict[str, Schema] = {
     "silences": _list(_object(_SILENCE)),
     "log": _list(_object({"at": _AT, "act": _TEXT, "what": _TEXT, "by": _TEXT, "why": _TEXT})),
     "outbox": _object(dict.fromkeys(("waiting", "sent", "dead", "withheld"), _NUMBER)),
+    "buttons": _list(_object({"channel": _TEXT, "connected": {"type": "boolean"}, "trouble": _TEXT, "since": _AT})),
     "dead_letters": _list(_object({"channel": _TEXT, "alert": _maybe("integer"), "created_at": _AT, "reason": _TEXT})),
     "keys": _list(_object({name: _KEY[name] for name in _KEY if name not in ("owner", "created_at")} | _FIGURES)),
     "blocks": _list(_object({"fingerprint": _TEXT, "key": _TEXT, "at": _AT, "by": _TEXT, "why": _TEXT})),

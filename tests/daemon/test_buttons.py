@@ -47,7 +47,12 @@ def test_a_dead_socket_does_not_hurt_the_watch(rig: Rig) -> None:
     with Running(rig) as daemon:
         daemon.until_logged("buttons.lost")
         wait_until(lambda: rig.slack.posts, "the alert")
+        wait_until(lambda: "not heard since" in rig.good("status").out, "status to tell of it")
+        (told,) = rig.good("status", "--json").json["buttons"]
+        assert (told["channel"], told["connected"]) == ("ops", False)
+        assert "channels.ops.app_token" in told["trouble"]
         assert daemon.stopped()[0] == 0
     (lost,) = (line for line in daemon.log() if line["event"] == "buttons.lost")
     assert "channels.ops.app_token" in lost["reason"]
     assert "xapp-revoked" not in daemon.log_file.read_text()
+    assert rig.good("status", "--json").json["buttons"] == []

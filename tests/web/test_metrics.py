@@ -79,6 +79,21 @@ def test_a_configured_token_is_needed_and_without_one_the_machine_may_ask(house:
         assert without.client().get("/metrics").status_code == 200
 
 
+def test_lost_buttons_are_a_metric_until_they_are_heard_again(house: House) -> None:
+    with house.app.store.write() as work:
+        work.buttons.note({"ops": "the connection ended", "team": ""}, NOON)
+    text = scraped(house)
+    assert value(text, 'flowy_watch_buttons_connected{channel="ops"}') == 0
+    assert value(text, 'flowy_watch_buttons_connected{channel="team"}') == 1
+    with house.app.store.write() as work:
+        work.buttons.note({"ops": "", "team": ""}, NOON + timedelta(minutes=1))
+        assert [(row.channel, row.since_at) for row in work.buttons.all()] == [
+            ("ops", NOON + timedelta(minutes=1)),
+            ("team", NOON),
+        ]
+    assert value(scraped(house), 'flowy_watch_buttons_connected{channel="ops"}') == 1
+
+
 def test_promtool_finds_nothing_to_complain_of(house: House) -> None:
     if not (promtool := shutil.which("promtool")):
         pytest.skip("promtool is not installed")
@@ -103,6 +118,7 @@ def test_the_rules_and_the_dashboard_name_only_metrics_there_are(house: House) -
             "flowy_watch_outbox_notices",
             "flowy_watch_outbox_oldest_age_seconds",
             "flowy_watch_notices",
+            "flowy_watch_buttons_connected",
         }
     assert "flowy_watch_key_usual_hour_credits" in there
 
