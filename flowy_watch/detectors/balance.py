@@ -72,7 +72,9 @@ def _pace(balance: Microcredits, view: View) -> Microcredits:
     totals, today = view.workspace.day_totals, day_of(view.now)
     if today not in totals:
         return view.workspace.fall.per_hour()
-    lately = totals[today] if view.now.hour else totals[today] + totals.get(today - DAY, balance)
+    first_at, lately = view.workspace.first_at, totals[today]
+    if not view.now.hour and first_at and day_of(first_at) != today:  # some of the half hour was yesterday
+        lately += totals.get(today - DAY, balance)
     if lately * 4 < balance:
         return 0
     return sum(history.per_hour() for history in view.histories)

@@ -7,7 +7,7 @@ from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.workspace import WorkspaceHistory
 from flowy_watch.detectors import View
 from flowy_watch.detectors.balance import BalanceConfig, BalanceDetector
-from tests.builders import HOUR, MINUTE, NOON, credit, history, replay, snapshot, view, workspace
+from tests.builders import HOUR, MIDNIGHT, MINUTE, NOON, credit, history, replay, snapshot, view, workspace
 
 FLOOR = BalanceConfig(floor_credits=500)
 
@@ -48,6 +48,15 @@ def test_a_pace_that_empties_the_purse_within_two_hours_is_critical() -> None:
     seen = [view(key, workspace=workspace(balance, per_day=(10, 10, 10), spent=1000)) for balance in (2000, 1999)]
 
     assert [one.level for purse in seen for one in BalanceDetector(BalanceConfig()).examine(purse)] == [2]
+
+
+def test_right_after_midnight_the_pace_of_yesterdays_last_minutes_counts() -> None:
+    night = MIDNIGHT + 5 * MINUTE
+    key = history(snapshot(0, MIDNIGHT - 30 * MINUTE), snapshot(800, MIDNIGHT - MINUTE), snapshot(0, night))
+    purses = [workspace(1000, at=night, per_day=(before, 10, 10)) for before in (800, 10)]
+    seen = [view(key, workspace=purse) for purse in purses]
+
+    assert [[one.level for one in BalanceDetector(BalanceConfig()).examine(purse)] for purse in seen] == [[2], []]
 
 
 def test_where_spend_is_not_known_the_pace_is_that_of_the_balance() -> None:
