@@ -201,6 +201,9 @@ class Digest:
     """Empty: the whole workspace."""
     workspace_spent: Microcredits = 0
     """All keys and what no key explains, whatever the edition."""
+    workspace_balance: Microcredits | None = None
+    workspace_runway: Runway | None = None
+    """What all owners live on, whatever the edition."""
     balance: BalanceFigures | None = None
     alerts: tuple[AlertFigures, ...] = ()
     small: tuple[SmallFigures, ...] = ()
@@ -388,6 +391,7 @@ def build(facts: Facts, period: Period, *, owner_of: Owners, now: datetime, late
         for alert in facts.alerts
     )
     totals = [day.known_spent for day in facts.days]
+    balance = facts.balance
     ahead, before = Forecast.of(totals), Forecast.of(totals[: -period.length])
     month_name, month = _month(facts.days, period, ahead)
     earlier = tuple(sum(key.earlier[n] for key in keys) if seen else None for n, seen in enumerate(facts.seen))
@@ -397,18 +401,19 @@ def build(facts: Facts, period: Period, *, owner_of: Owners, now: datetime, late
         keys=tuple(keys),
         days=tuple(facts.days[-max(RECENT_DAYS, period.length) :]),
         earlier=earlier,
-        balance=facts.balance,
+        balance=balance,
         alerts=alerts,
         small=tuple(replace(one, owner=owner_of(one.key_id, one.key_name)) for one in facts.small),
         blind_hours=facts.blind_hours,
-        runway=ahead.runway(facts.balance.at_end) if ahead and facts.balance else None,
+        runway=ahead.runway(balance.at_end) if ahead and balance else None,
         month=month,
         month_name=month_name,
         ahead=tuple(ahead.next(days) for days in range(1, 15)) if ahead else (),
         foretold=before.next(period.length) if before else None,
         late_by=late_by,
     )
-    return replace(digest, workspace_spent=digest.total)
+    at_end = balance.at_end if balance else None
+    return replace(digest, workspace_spent=digest.total, workspace_balance=at_end, workspace_runway=digest.runway)
 
 
 def _month(days: Sequence[DayFigures], period: Period, ahead: Forecast | None) -> tuple[str, Expected | None]:

@@ -42,7 +42,7 @@ def ask_of(todo: Todo, digest: Digest) -> Ask:
             assert digest.runway
             assert digest.balance
             left = credits_about(digest.balance.at_end)
-            what = line(bold("Top up"), f": the balance of {left} lasts {runway_words(digest.runway)}.")
+            what = line(bold("Top up"), f": the balance of {left} credits lasts {runway_words(digest.runway)}.")
         case Task.ANSWER:
             assert todo.alert
             owner = todo.alert.owner
@@ -53,13 +53,13 @@ def ask_of(todo: Todo, digest: Digest) -> Ask:
             assert key
             spent = credits_about(key.spent)
             what = line(
-                "Give ", name, tail, f" a daily cap: it has none and spent {spent} this {unit}. {amount} is two and "
-                f"a half of its high days.{more}",
+                "Give ", name, tail, f" a daily cap of about {amount} credits (two and a half times its high "
+                f"days): it has none and spent {spent} credits this {unit}.{more}",
             )  # fmt: skip
         case Task.AT_CAP:
             assert key
             days = count(key.at_cap, "day")
-            cap = f" of {credits_about(key.cap)}" if key.cap is not None else ""
+            cap = f" of {credits_about(key.cap)} credits" if key.cap is not None else ""
             refused = f"{count(key.answers.capped, 'run')} with 402" if key.answers else "further runs"
             what = line("Look at ", name, tail, f": it spent its whole cap{cap} on {days}; refused: {refused}.{more}")
         case Task.EXPLAIN:
@@ -71,8 +71,8 @@ def ask_of(todo: Todo, digest: Digest) -> Ask:
             assert key
             high = credits_about(key.usual_high or 0)
             what = line(
-                "Lower the cap of ", name, tail, f" from {credits_about(key.cap or 0)} to {amount}: its high days "
-                f"reach {high}.{more}",
+                "Lower the cap of ", name, tail, f" from {credits_about(key.cap or 0)} to about {amount} credits: its "
+                f"high days reach {high} credits.{more}",
             )  # fmt: skip
     return Ask(what, owner_name(owner), where)
 

@@ -49,9 +49,11 @@ def _caps(digest: Digest) -> Iterator[Line]:
     yield from _listing("Came near it (90 %)", [f"{key_name(key)} {count(key.near_cap, 'day')}" for key in near])
     bare = [key for key in keys if key.cap is None]
     yield from _listing(
-        "No cap", [f"{key_name(key)} ({credits_about(key.spent)})" for key in bare if key.spent], len(bare)
+        "No cap",
+        [f"{key_name(key)} (spent {credits_about(key.spent)} credits)" for key in bare if key.spent],
+        len(bare),
     )
-    loose = [f"{key_name(key)} ({credits_about(key.cap or 0)}, high days {credits_about(key.usual_high or 0)})"
+    loose = [f"{key_name(key)} ({credits_about(key.cap or 0)} credits, high days {credits_about(key.usual_high or 0)})"
              for key in keys if key.cap_too_high]  # fmt: skip
     yield from _listing("Cap four times its high days or more", loose)
 
@@ -62,7 +64,7 @@ def _refused(digest: Digest) -> Iterator[Line]:
         counts = [(number(key.answers), key) for key in digest.keys if key.answers and number(key.answers)]
         counts.sort(key=lambda one: -one[0])
         if counts:
-            title_all = f"{title}, {sum(many for many, _ in counts):,} in all"
+            title_all = f"{title}, {count(sum(many for many, _ in counts), 'run')} in all"
             yield from _listing(title_all, [f"{key_name(key)} {many:,}" for many, key in counts])
 
 
@@ -100,12 +102,12 @@ def _alerts(digest: Digest) -> Iterator[Line]:
     said = ", ".join(f"{number} {words}" for words, number in counts if number)
     yield line(bold(f"{count(len(alerts), 'alert')} opened"), f": {said}.")
     told, stopped = ([span for span in spans if span is not None] for spans in _spans(alerts))
-    medians = [f"told {span_words(_middle(told))} after the first odd use"] if told else []
-    medians += [f"stopped {span_words(_middle(stopped))} after opening"] if stopped else []
+    sums = [f"half were told within {span_words(_middle(told))} of the first odd use"] if told else []
+    sums += [f"half of the stops took {span_words(_middle(stopped))} from the opening"] if stopped else []
     cost = sum(alert.cost for alert in alerts if alert.cost)
-    if medians or cost:
-        lost = f"{credits_about(cost)} credits lost in all" if cost else ""
-        yield line("; ".join(filter(None, (f"Median: {', '.join(medians)}" if medians else "", lost))), ".")
+    sums += [f"{credits_about(cost)} credits were lost in all"] if cost else []
+    if words_of_all := "; ".join(sums):
+        yield line(words_of_all[0].upper(), words_of_all[1:], ".")
     rank = {"critical": 0, "warning": 1}
     alerts.sort(key=lambda alert: (alert.outcome is not Outcome.OPEN, rank.get(alert.severity, 2), alert.opened_at))
     for alert in alerts[:_MOST_ALERTS]:
@@ -142,7 +144,7 @@ def _outcome(alert: AlertFigures) -> str:
     words = "over by itself" if alert.outcome is Outcome.OVER else _OUTCOMES[alert.outcome]
     if alert.outcome is Outcome.STOPPED and alert.stopped_after:
         words += f" after {span_words(alert.stopped_after)}"
-    return words + (f", cost {credits_about(alert.cost)}" if alert.cost else "")
+    return words + (f", cost {credits_about(alert.cost)} credits" if alert.cost else "")
 
 
 def _changes(digest: Digest) -> Iterator[Line]:
@@ -164,7 +166,7 @@ def _named(key: KeyFigures) -> str:
 
 
 def _cap(cap: Microcredits | None) -> str:
-    return "no cap" if cap is None else credits_about(cap)
+    return "no cap" if cap is None else f"{credits_about(cap)} credits"
 
 
 def _middle(spans: Sequence[timedelta]) -> timedelta:

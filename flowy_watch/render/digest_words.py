@@ -123,18 +123,19 @@ def _verdict(digest: Digest) -> Iterator[Line]:
     elif digest.before == 0:
         parts.append(f"nothing was spent the {unit} before")
     if digest.usual:
-        parts.append(f"{moved(digest.of_keys, digest.usual)} against the usual {credits_about(digest.usual)}")
-    note = f" (the median of {len(digest.earlier)} {many})" if digest.usual else ""
+        parts.append(f"{moved(digest.of_keys, digest.usual)} against the usual {credits_about(digest.usual)} credits")
+    note = f" (the median of the {len(digest.earlier)} {many} before)" if digest.usual else ""
     if digest.unattributed and parts:
         note += ", keys alone"
     yield line(least, bold(f"{credits_about(digest.total)} credits"), f": {', '.join(parts)}{note}." if parts else ".")
     if digest.owner and digest.share is not None:
         share, whole = percent(digest.share, signed=False), credits_about(digest.workspace_spent)
-        yield line(bold(share), f" of the workspace's {whole}.")
+        yield line(bold(share), f" of the workspace's {whole} credits.")
+        yield from _workspace_balance(digest)
     if digest.unattributed:
         share = percent(digest.unattributed / digest.total, signed=False)
         yield line(
-            bold(f"{credits_about(digest.unattributed)} unattributed"),
+            bold(f"{credits_about(digest.unattributed)} credits unattributed"),
             f" ({share}): the balance fell by so much more than the listed keys spent.",
         )
     yield from _balance(digest)
@@ -143,9 +144,9 @@ def _verdict(digest: Digest) -> Iterator[Line]:
     if digest.foretold:
         held = digest.foretold.holds(digest.of_keys)
         came = "it came out within" if held else "it came out beyond that"
-        yield line(f"Before it began, this {unit} was expected at {_expected(digest.foretold)}: {came}.")
+        yield line(f"Before it began, this {unit} was expected at {_expected(digest.foretold)} credits: {came}.")
     if (digest.month or digest.foretold) and not digest.owner:
-        yield line("Ranges should hold four times of five.")
+        yield line("Ranges in brackets are meant to hold four times out of five.")
 
 
 def _balance(digest: Digest) -> Iterator[Line]:
@@ -153,9 +154,18 @@ def _balance(digest: Digest) -> Iterator[Line]:
     if balance is None:
         return
     lasts = (", lasts ", bold(runway_words(digest.runway)), " at the expected burn") if digest.runway else ()
-    rose = f", topped up by {credits_about(balance.rose)}" if balance.rose else ""
-    burn = f" of {credits_about(digest.total // digest.period.length)} a day" if digest.total else ""
-    yield line("Balance ", bold(credits_about(balance.at_end)), *lasts, f"{burn}{rose}." if lasts else f"{rose}.")
+    rose = f", topped up by {credits_about(balance.rose)} credits" if balance.rose else ""
+    burn = f" of {credits_about(digest.total // digest.period.length)} credits a day" if digest.total else ""
+    yield line(
+        "Balance ", bold(f"{credits_about(balance.at_end)} credits"), *lasts, f"{burn}{rose}." if lasts else f"{rose}."
+    )
+
+
+def _workspace_balance(digest: Digest) -> Iterator[Line]:
+    """To an owner it says how long their keys can go on; the rest of it is in the workspace's own digest."""
+    if digest.workspace_balance is not None and digest.workspace_runway is not None:
+        left, lasts = credits_about(digest.workspace_balance), runway_words(digest.workspace_runway)
+        yield line(f"The workspace's balance of {left} credits lasts ", bold(lasts), ", by what all keys spend.")
 
 
 def _caveats(digest: Digest) -> Iterator[Line]:

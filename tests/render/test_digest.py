@@ -98,7 +98,7 @@ def test_the_subject_of_a_week_not_seen_whole_says_at_least() -> None:
 def test_an_owners_edition_is_about_their_keys_and_their_share() -> None:
     told = mail(usual().for_owner("ana"), owner="ana", recipient="ana@example.com")
     assert told.subject == "Flowy spend W47, ana: 7,000 credits (+17 %)"
-    assert "67 % of the workspace's 10,500." in told.text
+    assert "67 % of the workspace's 10,500 credits." in told.text
     assert "batch" not in told.text + told.html
     assert told.to == ("ana@example.com",)
 
@@ -113,7 +113,7 @@ def test_what_to_do_comes_first_with_its_owner_and_its_exact_place() -> None:
     assert "1. Answer alert 12 (critical): render spent 900 credits in the last hour. Owner: ana" in flat
     assert "flowy-watch ack 12 or flowy-watch why 12" in flat
     assert "Settings → API keys → render (…4f2a) → Revoke" in flat
-    assert "2. Give batch a daily cap: it has none and spent 3,500 this week." in flat
+    assert "2. Give batch a daily cap of about 1,300 credits (two and a half times its high days): it has none" in flat
     assert "Settings → API keys → batch → daily spend cap" in flat
     assert KEYS_URL in Wellformed(told.html).links
 
@@ -276,7 +276,9 @@ def test_what_people_made_of_alerts_is_counted_and_told() -> None:
     assert (
         "6 alerts opened: 1 stopped, 1 confirmed, 1 expected, 1 no anomaly, 1 over by themselves, 1 unanswered." in flat
     )
-    assert "Median: told 6 min after the first odd use, stopped 14 min after opening; 900 credits lost in all." in flat
+    assert (
+        "Half were told within 6 min of the first odd use; half of the stops took 14 min from the opening; 900" in flat
+    )
     assert "stopped after 14 min, cost 900" in flat
 
 
@@ -284,10 +286,10 @@ def test_refused_runs_are_told_where_a_source_sees_them() -> None:
     known = key("render", 5, at_cap=3, cap=5, answers=Answers(refused=0, capped=312, throttled=40))
     made = digest(known, key("other", 5, cap=50), key("dev", 1, cap=50, answers=Answers(capped=8)))
     told = mail(made).text
-    assert "Cap or balance spent (402), 320 in all: render 312, dev 8" in " ".join(told.split())
-    assert "Too many at once (429), 40 in all: render 40" in told
+    assert "Cap or balance spent (402), 320 runs in all: render 312, dev 8" in " ".join(told.split())
+    assert "Too many at once (429), 40 runs in all: render 40" in told
     assert "401" not in told
-    assert "its whole cap of 5 on 3 days; refused: 312 runs with 402." in " ".join(told.split())
+    assert "its whole cap of 5 credits on 3 days; refused: 312 runs with 402." in " ".join(told.split())
     assert [one["refused_402"] for one in digest_fields(made)["keys"]] == [None, 312, 8]  # other, render, dev
 
 
@@ -362,3 +364,11 @@ def test_small_anomalies_are_one_line_added_up_by_key_and_stay_with_their_owner(
     assert words.partition(":")[2] in str(slack(made).blocks)
     assert "2 small anomalies not told: render +7 credits" in " ".join(mail(made.for_owner("ana")).text.split())
     assert [one["excess_microcredits"] for one in digest_fields(made)["small_anomalies"]] == [3e6, 6.5e6, 4e6]
+
+
+def test_an_owner_hears_how_long_the_workspace_lasts_and_is_not_asked_to_top_it_up() -> None:
+    made = usual(balance=balance(9000, fell=10_500), owners={"render": "ana", "batch": "ben"}).for_owner("ana")
+    told = " ".join(mail(made).text.split())
+    assert "The workspace's balance of 9,000 credits lasts 6 days, by what all keys spend." in told
+    assert "Top up" not in told
+    assert "runway" not in mail(made).subject
