@@ -29,6 +29,8 @@ class Envelope:
     """Where that message cannot be brought up to date, nothing else is sent."""
     newer: str = ""
     """The remote id of the message that the changed one is to point to; empty: to none."""
+    story: str = ""
+    """The remote id of the alert's first message, in whose thread its story is, where this is another one."""
     reply_to: str = ""
     """The remote id of the message in whose thread this is one line; empty: a message by itself."""
     after: str = ""

@@ -135,13 +135,13 @@ class SlackChannel:
         }
         if envelope.reply_to:
             return self._post({**body, "thread_ts": envelope.reply_to.rpartition(":")[2]})
+        if envelope.story and (url := self._permalink(envelope.story)):
+            body["blocks"] = [*body["blocks"], _link(url, "Open the first message and its story")]
         if not envelope.update_of:
             return self._post(body)
         channel, _, ts = envelope.update_of.rpartition(":")
         if envelope.newer and (url := self._permalink(envelope.newer)):
-            link = {"type": "link", "url": url, "text": "Open the newer message"}
-            section = {"type": "rich_text_section", "elements": [link]}
-            body["blocks"] = [*body["blocks"], {"type": "rich_text", "elements": [section]}]
+            body["blocks"] = [*body["blocks"], _link(url, "Open the newer message")]
         try:
             return self._receipt(self._call(self._client.chat_update, channel=channel, ts=ts, **body))
         except _CannotUpdate as error:
@@ -316,6 +316,11 @@ def _header(response: SlackResponse, name: str) -> str | None:
 def _fields(part: object) -> Mapping[str, Any]:
     """A part of an answer; empty where it has another form than Slack documents."""
     return part if isinstance(part, dict) else {}
+
+
+def _link(url: str, words: str) -> dict[str, Any]:
+    link = {"type": "link", "url": url, "text": words}
+    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [link]}]}
 
 
 def _plain(word: object) -> str:

@@ -147,7 +147,7 @@ class Delivery:
 
     def _send(self, claimed: Claimed) -> bool:
         """Send with no transaction open, then record what came of it."""
-        envelope = _envelope(claimed)
+        envelope = replace(_envelope(claimed), story=self._story(claimed))
         earlier: Receipt | _Unsettled | None = None
         try:
             earlier = self._settle(claimed, envelope)
@@ -182,6 +182,16 @@ class Delivery:
             self._done(claimed, receipt)
             return True
         return False
+
+    def _story(self, claimed: Claimed) -> str:
+        """The alert's first message, for another one to point back to."""
+        told, stands = claimed.notification, claimed.earlier
+        alone = claimed.form is Form.ALONE and told.manner is not Manner.THREAD and not told.target
+        if not (alone and stands and told.alert.id and self._channel.traits.threads):
+            return ""
+        with self._store.read() as work:
+            first = work.outbox.first_message(self._channel.name, told.alert.id)
+        return "" if told.manner is not Manner.POST and first == stands else first
 
     def _message(self, claimed: Claimed) -> Message:
         if claimed.form is Form.ALONE:

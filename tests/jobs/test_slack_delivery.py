@@ -371,6 +371,8 @@ def test_a_problem_is_one_message_with_its_story_in_the_thread_of_the_first(
     assert "Told anew: a-1" in words(first)
     assert f"/p{latest.ts.replace('.', '')}" in words(first)
     assert latest.text.startswith("Resolved: a-1")
+    assert f"/p{first.ts.replace('.', '')}" in words(latest)
+    assert "Open the first message" not in words(first)
     lines = [post.text.partition(" UTC ")[2] for post in slack.posts if post.thread_ts == first.ts]
     assert lines == [
         "grew worse: it is at 96 % of its daily cap",
