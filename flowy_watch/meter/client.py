@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _LINGER = 2.0  # seconds in which a client that still sends may read why nobody listens
 _GRACE = 1.0  # seconds in which a request may still come from who was busy when the meter was told to stop
 _MOST_WAITING = 32  # requests that a client may send before it has the answer to the first
+_LONGEST_KEPT = 200  # bytes of an Authorization that is remembered
+_BROKEN = "The meter failed at this request"
 _HIGH_WATER = 256 * 1024  # bytes of an answer that wait for a slow client
 
 log = structlog.get_logger()
@@ -69,13 +71,8 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing or self._wrong:
             return
-        if not (self._exchange or self._reading or self._in_head or self._waiting):
-            whole = whole_request(data, self.meter.target, self.meter.limits)
-            if whole:
-                request, ready = whole
-                self._exchange = exchange = Exchange(self, request)
-                exchange.begin_whole(ready)
-                return
+        if not (self._exchange or self._reading or self._in_head or self._waiting) and self._begin_whole(data):
+            return
         self._mute += len(data)
         try:
             self._parser.feed_data(data)
@@ -83,13 +80,28 @@ class Client(asyncio.Protocol):
             self._without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError:
             log.exception("meter.broken")
-            self._refuse(500, "The meter failed at this request")
+            self._refuse(500, _BROKEN)
         except httptools.HttpParserError:
             self._refuse(400, "The request is not HTTP/1.1 as it should be")
         if self._mute > self.meter.limits.head_bytes and not self._closing:
             self._refuse(431, f"The head is larger than {self.meter.limits.head_bytes} bytes")
         if self._exchange:
             self._exchange.push()
+
+    def _begin_whole(self, data: bytes) -> bool:
+        whole = whole_request(data, self.meter.target, self.meter.limits)
+        if not whole:
+            return False
+        request, ready = whole
+        exchange = self._exchange = self._reading = Exchange(self, request)
+        try:
+            exchange.begin_whole(ready)
+        except Exception:
+            # As the parser does: what fails here must cost this request and nothing else.
+            log.exception("meter.broken")
+            self._refuse(500, _BROKEN)
+        self._reading = None
+        return True
 
     def eof_received(self) -> bool:
         """Who asked and then closed only its own direction still gets the answer."""
@@ -191,10 +203,13 @@ class Client(asyncio.Protocol):
     # What an exchange asks for
 
     def key_of(self, authorization: bytes | None) -> Key:
-        """Most clients come with one key again and again."""
-        if authorization != self._authorization or not self._key.accepted:
-            self._authorization, self._key = authorization, self.meter.tally.key_of(authorization)
-        return self._key
+        """Most clients come with one key again and again, which is remembered while they are connected."""
+        if authorization == self._authorization and self._key.accepted:
+            return self._key
+        key = self.meter.tally.key_of(authorization)
+        if authorization and len(authorization) <= _LONGEST_KEPT:
+            self._authorization, self._key = authorization, key
+        return key
 
     @property
     def unread(self) -> int:

@@ -190,8 +190,8 @@ class Exchange:
         """In place of `answered`, `received` and `ended`; False where the answer must be changed on its way."""
         if not self.request_ended or not self.keep or self._meter.draining or self._request.method == b"HEAD":
             return False
-        self.answering = True
         self._count(status)
+        self.answering = True
         self._client.write([raw])
         self._end(reuse=True)
         if self._is_told(status):

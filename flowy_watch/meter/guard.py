@@ -8,14 +8,14 @@ import structlog
 
 from flowy_watch.core.usage import Microcredits, next_reset
 from flowy_watch.errors import StoreError
-from flowy_watch.ledger import KeyUse, Ledger
+from flowy_watch.ledger import OTHER, KeyUse, Ledger
 from flowy_watch.meter.config import KeyRules
 from flowy_watch.meter.head import Headers
 from flowy_watch.meter.tally import Key, Tally
 
 _LOOK = 0.010  # seconds between two looks at whether the ledger changed
 _LOOK_AGAIN = 1.0  # after it could not be read
-_MOST_MINUTES = 5000  # keys, before those that are silent are forgotten
+_MOST_MINUTES = 5000  # keys, before those that are silent are forgotten and the others counted together
 
 log = structlog.get_logger()
 
@@ -67,6 +67,7 @@ class Guard:
         self._blocked: frozenset[str] = frozenset()
         self.days: dict[str, Day] = {}
         self._minutes: dict[str, Minute] = {}
+        self._cleared = 0
         self._trouble = False
 
     def resume(self, keys: Iterable[KeyUse], today: date) -> None:
@@ -137,9 +138,7 @@ class Guard:
 
     def _too_many(self, key: Key, limit: int, now: datetime) -> Stop | None:
         second = int(now.timestamp())
-        if len(self._minutes) > _MOST_MINUTES:
-            self._minutes = {key: each for key, each in self._minutes.items() if each.number == second // 60}
-        minute = self._minutes.setdefault(key.fingerprint, Minute())
+        minute = self._minute_of(key, second // 60)
         if minute.number != second // 60:
             minute.number, minute.requests = second // 60, 0
         if minute.requests < limit:
@@ -153,6 +152,17 @@ class Guard:
             (b"X-RateLimit-Reset", b"%d" % reset),
         ]
         return Stop(429, f"Over {limit} requests per minute with this API key", headers)
+
+    def _minute_of(self, key: Key, number: int) -> Minute:
+        """Its own, or one for all those beyond the bound: anybody can make up keys."""
+        minute = self._minutes.get(key.fingerprint)
+        if minute is None:
+            if len(self._minutes) >= _MOST_MINUTES and self._cleared != number:
+                self._cleared = number
+                self._minutes = {key: each for key, each in self._minutes.items() if each.number == number}
+            name = key.fingerprint if len(self._minutes) < _MOST_MINUTES else OTHER
+            minute = self._minutes.setdefault(name, Minute())
+        return minute
 
     def _day(self, key: Key, now: datetime) -> Day:
         today = now.date()

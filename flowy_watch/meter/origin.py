@@ -31,6 +31,7 @@ class OriginLabels:
         return str(ip)
 
     def agent(self, raw: bytes) -> str:
+        raw = raw[: 2 * _LONGEST]
         label = self._agents.get(raw)
         if label is None:
             label = self._agent(raw)
@@ -39,7 +40,7 @@ class OriginLabels:
         return label
 
     def _agent(self, raw: bytes) -> str:
-        plain = clean_name(raw[: 2 * _LONGEST].decode("latin-1"))[:_LONGEST]
+        plain = clean_name(raw.decode("latin-1"))[:_LONGEST]
         if not plain or self._origins is Origins.PLAIN:
             return plain
         if self._origins is Origins.HASHED:

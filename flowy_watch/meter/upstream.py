@@ -58,12 +58,8 @@ class Upstream(asyncio.Protocol):
             return
         if not self._begun:
             self._begun = True
-            whole = whole_answer(data)
-            if whole:
-                self._complete = self._parsed = True
-                if exchange.answered_whole(*whole):
-                    return
-                self._complete = self._parsed = False
+            if self._is_whole(data, exchange):
+                return
         self._mute += len(data)
         try:
             self._parser.feed_data(data)
@@ -80,6 +76,24 @@ class Upstream(asyncio.Protocol):
             exchange.ended(self._trailers)
         else:
             exchange.pull()
+
+    def _is_whole(self, data: bytes, exchange: Exchange) -> bool:
+        """Whether that was all of an answer, and is handed on."""
+        whole = whole_answer(data)
+        if not whole:
+            return False
+        self._complete = self._parsed = True
+        try:
+            if exchange.answered_whole(*whole):
+                return True
+        except Exception:
+            # As the parser does: what fails here must cost this request and nothing else.
+            log.exception("meter.broken")
+            self._keep = False
+            exchange.abandon(502, "The meter failed at Flowy's answer")
+            return True
+        self._complete = self._parsed = False
+        return False
 
     def connection_lost(self, error: Exception | None) -> None:
         self._meter.pool.forget(self)

@@ -1,20 +1,24 @@
 """The small parts of the meter, each for itself."""
 
+import asyncio
 import socket
 import ssl
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from flowy_watch.errors import SettingsError
+from flowy_watch.ledger import Ledger
 from flowy_watch.meter.config import KeyRules, MeterConfig, Origins, target_of
 from flowy_watch.meter.errand import NOTHING, Errand, errand_of
+from flowy_watch.meter.guard import Guard
 from flowy_watch.meter.origin import OriginLabels
 from flowy_watch.meter.peek import MOST, Peek
 from flowy_watch.meter.run import CannotListen, LedgerTaken, alone_with, listener_for
 from flowy_watch.meter.tally import Tally
-from tests.meter.rig import NOON
+from tests.meter.rig import NOON, _metered, request
 
 
 @pytest.mark.parametrize(
@@ -150,3 +154,40 @@ def test_a_ledger_that_cannot_be_locked_stops_no_meter(tmp_path):
     with capture_logs() as logged, alone_with(tmp_path / "missing" / "meter.db"):
         pass
     assert [line["event"] for line in logged] == ["meter.ledger.not_locked"]
+
+
+def test_agents_of_any_length_cost_a_bounded_part_of_memory():
+    labels = OriginLabels(Origins.PLAIN)
+    for number in range(2000):
+        labels.agent(b"%d " % number + b"x" * 60_000)
+    assert sum(map(len, labels._agents)) <= 1000 * 200
+
+
+def test_made_up_keys_beyond_the_bound_share_one_minute_and_known_ones_keep_theirs(tmp_path):
+    config = MeterConfig(target_of("http://flowy"), tmp_path / "m.db", keys={"*": KeyRules(requests_per_minute=2)})
+    tally = Tally(config)
+    guard = Guard(tally, Ledger(config.ledger), lambda: 0.0)
+
+    def status(number, at=NOON):
+        stop = guard.stop(tally.key_of(b"Bearer flw_sk_made_up_%06d" % number), "", at)
+        return stop and stop.status
+
+    assert [status(0), *(status(number) for number in range(1, 6000))].count(None) == 5000 + 2
+    assert (status(0), status(0), status(7000)) == (None, 429, 429)
+    assert status(7000, NOON + timedelta(minutes=1)) is None
+    assert len(guard._minutes) < 100
+
+
+@pytest.mark.parametrize(("part", "name", "status"), [("guard", "stop", 500), ("tally", "answered", 502)])
+def test_a_failure_of_our_own_costs_one_request_and_no_more(tmp_path, monkeypatch, part, name, status):
+    async def scenario():
+        async with _metered(tmp_path) as rig:
+            with monkeypatch.context() as patch:
+                patch.delattr(type(getattr(rig.meter, part)), name)
+                failed = await rig.ask(request())
+            return failed, (await rig.ask(request())).status
+
+    with capture_logs() as logged:
+        failed, after = asyncio.run(scenario())
+    assert (failed.status, failed.whole, after) == (status, True, 200)
+    assert [line["event"] for line in logged] == ["meter.broken"]
