@@ -194,6 +194,11 @@ def block_fields(block: Block, words: str = "") -> dict[str, Any]:
     }
 
 
+def blocked_fields(words: str, block: Block, *, new: bool, taken: Iterable[Alert]) -> dict[str, Any]:
+    """What a block, or its end, came to."""
+    return block_fields(block, words) | {"new": new, "taken": [alert_fields(one) for one in taken]}
+
+
 def meter_fields(path: Path, now: datetime) -> dict[str, Any]:
     """What the meter refuses and which prices were learned, or why that cannot be told; nothing where it never ran."""
     told: dict[str, Any] = {"blocks": [], "learned_prices": [], "meter_trouble": ""}

@@ -4,8 +4,8 @@ Both say the same in the same words: plain fields, with instants as datetimes.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -15,6 +15,8 @@ import typer
 from flowy_watch.cli.common import a_file, fail, now_utc, settings_of, usage
 
 if TYPE_CHECKING:
+    from flowy_watch.actions import Blocked
+    from flowy_watch.ledger import Ledger
     from flowy_watch.settings import Settings
     from flowy_watch.store import Store
 
@@ -47,6 +49,8 @@ class Desk(Protocol):
         self, key: str, *, by: str, why: str, credits_: float | None, until: datetime
     ) -> tuple[Fields, list[Fields]]: ...
     def unsilence(self, silence: int, *, by: str, why: str) -> None: ...
+    def block(self, key: str, *, by: str, why: str) -> Fields: ...
+    def unblock(self, key: str, *, by: str, why: str) -> Fields: ...
 
 
 @contextmanager
@@ -92,14 +96,14 @@ class _Here:
     def __init__(self, settings: "Settings", store: "Store") -> None:
         from flowy_watch.app import telling_of
 
-        self._store, self._telling, self._ledger = store, telling_of(settings), settings.ledger
+        self._store, self._telling, self._settings = store, telling_of(settings), settings
 
     def status(self) -> Fields:
         from flowy_watch.show import meter_fields, status_fields
 
         now = now_utc()
         with self._store.read() as work:
-            return status_fields(work, now) | meter_fields(self._ledger, now)
+            return status_fields(work, now) | meter_fields(self._settings.ledger, now)
 
     def alerts(self, *, unresolved: bool) -> list[Fields]:
         from flowy_watch.show import alert_fields
@@ -168,3 +172,22 @@ class _Here:
         from flowy_watch import actions
 
         actions.unsilence(self._store, silence, by=by, why=why, now=now_utc())
+
+    def block(self, key: str, *, by: str, why: str) -> Fields:
+        from flowy_watch import actions
+
+        telling = self._telling
+        return self._at_meter(lambda s, m: actions.block(s, m, key, by=by, why=why, telling=telling, now=now_utc()))
+
+    def unblock(self, key: str, *, by: str, why: str) -> Fields:
+        from flowy_watch import actions
+
+        return self._at_meter(lambda store, m: actions.unblock(store, m, key, by=by, why=why, now=now_utc()))
+
+    def _at_meter(self, act: "Callable[[Store, Ledger], Blocked]") -> Fields:
+        from flowy_watch.app import open_ledger
+        from flowy_watch.show import blocked_fields
+
+        with closing(open_ledger(self._settings)) as ledger:
+            done = act(self._store, ledger)
+        return blocked_fields(done.words, done.block, new=done.new, taken=done.taken)

@@ -86,6 +86,12 @@ class Remote:
     def unsilence(self, silence: int, *, by: str, why: str) -> None:
         self._ask("DELETE", f"silences/{silence}", query={"by": by, "why": why})
 
+    def block(self, key: str, *, by: str, why: str) -> Fields:
+        return self._ask("POST", "blocks", {"key": key, "by": by, "why": why})
+
+    def unblock(self, key: str, *, by: str, why: str) -> Fields:
+        return self._ask("POST", "blocks/end", {"key": key, "by": by, "why": why})
+
     # ── the wire ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _ask(self, method: str, path: str, body: Fields | None = None, *, query: Fields | None = None) -> Fields:

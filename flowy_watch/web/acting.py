@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flowy_watch import actions
+from flowy_watch.actions import Blocked
 from flowy_watch.app import open_ledger
 from flowy_watch.core.alert import Alert
 from flowy_watch.core.silence import Silence
@@ -79,19 +80,19 @@ def expect(site: "Site", visit: Visit, wanted: Wanted) -> tuple[Silence, list[Al
     )
 
 
-def block(site: "Site", visit: Visit, wanted: Wanted) -> None:
-    _at_meter(actions.block, site, visit, wanted, telling=site.telling)
+def block(site: "Site", visit: Visit, wanted: Wanted) -> Blocked:
+    return _at_meter(actions.block, site, visit, wanted, telling=site.telling)
 
 
-def unblock(site: "Site", visit: Visit, wanted: Wanted) -> None:
-    _at_meter(actions.unblock, site, visit, wanted)
+def unblock(site: "Site", visit: Visit, wanted: Wanted) -> Blocked:
+    return _at_meter(actions.unblock, site, visit, wanted)
 
 
-def _at_meter(act: Callable[..., object], site: "Site", visit: Visit, wanted: Wanted, **more: object) -> None:
+def _at_meter(act: Callable[..., Blocked], site: "Site", visit: Visit, wanted: Wanted, **more: object) -> Blocked:
     ledger = open_ledger(site.settings)
     try:
         who, why = _by(visit, wanted), wanted.text("why")
-        act(site.store, ledger, wanted.pattern("key"), by=who, why=why, now=visit.now, **more)
+        return act(site.store, ledger, wanted.pattern("key"), by=who, why=why, now=visit.now, **more)
     finally:
         ledger.close()
 

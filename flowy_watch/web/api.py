@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from starlette.responses import Response
 
+from flowy_watch.actions import Blocked
 from flowy_watch.core.alert import Status
 from flowy_watch.core.silence import Silence
 from flowy_watch.core.usage import CREDIT, day_of
 from flowy_watch.errors import NotFound, SourceError
 from flowy_watch.jobs.exchange import import_pushed
+from flowy_watch.render.digest_json import digest_fields
 from flowy_watch.show import (
     alert_fields,
+    blocked_fields,
     figure_fields,
     meter_fields,
     silence_fields,
@@ -22,6 +25,7 @@ from flowy_watch.show import (
 )
 from flowy_watch.store.outbox import DEAD, SENT, WAITING, WITHHELD
 from flowy_watch.web import acting
+from flowy_watch.web.digests import asked_for, finished, made
 from flowy_watch.web.openapi import document
 from flowy_watch.web.visit import Refusal, Visit
 from flowy_watch.web.wanted import Wanted, number
@@ -225,6 +229,31 @@ def _next(rows: list[Any], most: int, name: str) -> str | None:
     return str(getattr(rows[most - 1], name)) if len(rows) > most else None
 
 
+def digests(site: "Site", visit: Visit) -> Response:
+    """The finished weeks and months that the page lists, the latest first."""
+    found, _ = finished(site, visit)
+    listed = [
+        {
+            "period": line.period.name,
+            "first_day": line.period.first.isoformat(),
+            "spent": _credits(line.spent),
+            "spent_before": _credits(line.before),
+            "at_least": line.at_least,
+            "readers": line.readers,
+        }
+        for lines in found.values()
+        for line in lines
+    ]
+    return json({"digests": listed})
+
+
+def digest(site: "Site", visit: Visit) -> Response:
+    """What `digest --json` prints."""
+    period, owner = asked_for(visit)
+    with site.store.read() as work:
+        return json(digest_fields(made(site, visit, work, period, owner)))
+
+
 # ── acting ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -270,6 +299,18 @@ def unsilence(site: "Site", visit: Visit) -> Response:
 def expect(site: "Site", visit: Visit) -> Response:
     made, taken = acting.expect(site, visit, _wanted(visit))
     return json(_silence(made) | {"taken": [alert_fields(one) for one in taken]}, 201)
+
+
+def block(site: "Site", visit: Visit) -> Response:
+    return json(_blocked(acting.block(site, visit, _wanted(visit))), 201)
+
+
+def unblock(site: "Site", visit: Visit) -> Response:
+    return json(_blocked(acting.unblock(site, visit, _wanted(visit))))
+
+
+def _blocked(done: Blocked) -> dict[str, Any]:
+    return blocked_fields(done.words, done.block, new=done.new, taken=done.taken)
 
 
 def push(site: "Site", visit: Visit) -> Response:

@@ -18,7 +18,7 @@ from flowy_watch.jobs.digest import digest_of
 from flowy_watch.render.digest_mail import page_of
 from flowy_watch.render.digest_table import table_of
 from flowy_watch.store import Work
-from flowy_watch.store.digests import Made
+from flowy_watch.store.digests import Made, Planned
 from flowy_watch.web.visit import Visit
 
 if TYPE_CHECKING:
@@ -61,6 +61,19 @@ class Line:
 
 
 def listed(site: "Site", visit: Visit) -> Response:
+    found, outcomes = finished(site, visit)
+    waiting = sorted((planned for planned, outcome in outcomes if not outcome), key=lambda planned: planned.due_at)
+    return site.page(
+        "digests.html.j2",
+        visit,
+        spans=[(span.value, lines) for span, lines in found.items()],
+        waiting=waiting[:_MOST_WAITING],
+        configured=any(channels for _, channels, _ in site.settings.digest.audiences),
+    )
+
+
+def finished(site: "Site", visit: Visit) -> tuple[dict[Span, list[Line]], list[tuple[Planned, str]]]:
+    """The finished weeks and months that are listed, and what became of each digest that was planned."""
     with site.store.read() as work:
         began = work.digests.figures.began()
         periods = {span: _finished(span, began, visit.now) for span in Span}
@@ -69,14 +82,7 @@ def listed(site: "Site", visit: Visit) -> Response:
         outcomes = list(work.digests.outcomes())
     known = {day.day: day for day in days}
     sent = [planned.period.name for planned, outcome in outcomes if outcome == Made.SENT]
-    waiting = sorted((planned for planned, outcome in outcomes if not outcome), key=lambda planned: planned.due_at)
-    return site.page(
-        "digests.html.j2",
-        visit,
-        spans=[(span.value, [_line(period, known, sent) for period in found]) for span, found in periods.items()],
-        waiting=waiting[:_MOST_WAITING],
-        configured=any(channels for _, channels, _ in site.settings.digest.audiences),
-    )
+    return {span: [_line(period, known, sent) for period in found] for span, found in periods.items()}, outcomes
 
 
 def _finished(span: Span, began: datetime | None, now: datetime) -> list[Period]:
@@ -97,9 +103,9 @@ def _line(period: Period, days: Mapping[date, DayFigures], sent: Sequence[str]) 
 
 
 def show(site: "Site", visit: Visit) -> Response:
-    period, owner = _asked(visit)
+    period, owner = asked_for(visit)
     with site.store.read() as work:
-        made = [(planned, _BECAME.get(outcome, "")) for planned, outcome in work.digests.outcomes()]
+        became = [(planned, _BECAME.get(outcome, "")) for planned, outcome in work.digests.outcomes()]
         mail = _mail(site, visit, work, period, owner)
     query = f"?{urlencode({'owner': owner})}" if owner else ""
     return site.page(
@@ -112,13 +118,13 @@ def show(site: "Site", visit: Visit) -> Response:
         query=query,
         later=period.after().name if period.after().end_at <= visit.now else "",
         earlier=period.before().name,
-        made=[(planned, word) for planned, word in made if planned.period == period and word],
+        made=[(planned, word) for planned, word in became if planned.period == period and word],
     )
 
 
 def mailed(site: "Site", visit: Visit) -> Response:
     """The mail's own HTML with its pictures inside, for the frame of the page, or alone."""
-    period, owner = _asked(visit)
+    period, owner = asked_for(visit)
     with site.store.read() as work:
         _, shown = _mail(site, visit, work, period, owner)
     return HTMLResponse(shown, headers=_FRAMED)
@@ -126,9 +132,9 @@ def mailed(site: "Site", visit: Visit) -> Response:
 
 def table(site: "Site", visit: Visit) -> Response:
     """What is attached to the mail: every key and day."""
-    period, owner = _asked(visit)
+    period, owner = asked_for(visit)
     with site.store.read() as work:
-        file = table_of(_digest(site, visit, work, period, owner))
+        file = table_of(made(site, visit, work, period, owner))
     headers = {"content-disposition": f'attachment; filename="{file.name}"'}
     return Response(file.content, media_type=file.media_type, headers=headers)
 
@@ -138,7 +144,7 @@ def _mail(site: "Site", visit: Visit, work: Work, period: Period, owner: str) ->
     seen = ("digest", period.name, owner, work.views.version().poll)
 
     def make() -> str:
-        issue = Issue(Edition("", owner=owner, span=period.span), _digest(site, visit, work, period, owner))
+        issue = Issue(Edition("", owner=owner, span=period.span), made(site, visit, work, period, owner))
         mail = site.renderer.render_digest(issue, Dialect.EMAIL)
         assert isinstance(mail, EmailMessage)
         return f"{mail.subject}\n{page_of(mail)}"
@@ -147,7 +153,7 @@ def _mail(site: "Site", visit: Visit, work: Work, period: Period, owner: str) ->
     return subject, shown
 
 
-def _digest(site: "Site", visit: Visit, work: Work, period: Period, owner: str) -> Digest:
+def made(site: "Site", visit: Visit, work: Work, period: Period, owner: str) -> Digest:
     whole = digest_of(work, period, owner_of=site.settings.owner_of, now=visit.now, late_by=timedelta(0))
     found = whole.for_owner(owner) if owner else whole
     if owner and not found.keys:
@@ -155,7 +161,7 @@ def _digest(site: "Site", visit: Visit, work: Work, period: Period, owner: str) 
     return found
 
 
-def _asked(visit: Visit) -> tuple[Period, str]:
+def asked_for(visit: Visit) -> tuple[Period, str]:
     """Raises NotFound for what no calendar has, or is not over."""
     try:
         period = Period.parse(visit.places["period"])

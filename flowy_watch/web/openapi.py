@@ -3,199 +3,28 @@
 Longer than most files: it is one document, and is read from top to bottom.
 """
 
-from typing import Any
-
 from flowy_watch import __version__
-from flowy_watch.core.alert import LIVES, Status
-from flowy_watch.core.provenance import Sure
-from flowy_watch.core.usage import CREDIT, MOST
-
-Schema = dict[str, Any]
-
-
-def _maybe(kind: str, **more: Any) -> Schema:
-    return {"type": [kind, "null"], **more}
-
-
-def _object(properties: dict[str, Schema], *, needed: list[str] | None = None) -> Schema:
-    return {"type": "object", "properties": properties, "required": sorted(properties) if needed is None else needed}
-
-
-def _list(of: Schema) -> Schema:
-    return {"type": "array", "items": of}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-_NONE: Schema = {"type": "null"}
-_TEXT: Schema = {"type": "string"}
-_NUMBER: Schema = {"type": "integer"}
-_AT: Schema = {"type": "string", "format": "date-time"}
-_MAYBE_AT = _maybe("string", format="date-time")
-_CREDITS = _maybe("number", description="Credits; null where it is not known or there is none.")
-_CURSOR = _maybe("string", description="Give it as `cursor` for the next page; null on the last.")
-_ALERT: dict[str, Schema] = {
-    "id": _NUMBER,
-    "kind": _TEXT,
-    "severity": {"enum": ["info", "warning", "critical"]},
-    "status": {"enum": [status.value for status in Status]},
-    "key_id": _maybe("string"),
-    "key_name": _maybe("string"),
-    "title": _TEXT,
-    "opened_at": _AT,
-    "last_seen_at": _AT,
-    "resolved_at": _MAYBE_AT,
-}
-_KEY: dict[str, Schema] = {
-    "key_id": _TEXT,
-    "name": _TEXT,
-    "last_four": _maybe("string"),
-    "owner": _maybe("string"),
-    "status": {"enum": ["active", "revoked", "expired", None]},
-    "spent_today": _CREDITS,
-    "daily_cap": _CREDITS,
-    "last_used_at": _MAYBE_AT,
-    "created_at": _MAYBE_AT,
-}
-_FIGURES: dict[str, Schema] = {
-    "figures": _list(
-        _object({"figure": _TEXT, "source": _TEXT, "sure": {"enum": [sure.value for sure in Sure]}}),
-    )
-    | {"description": "Where each figure comes from; empty where one source tells all of them exactly."}
-}
-_POLL: dict[str, Schema] = {
-    "id": _NUMBER,
-    "kind": {"enum": ["live", "import"]},
-    "taken_at": _AT,
-    "outcome": {"enum": ["good", "partial", "failed"]},
-    "reason": _maybe("string"),
-    "keys": _NUMBER,
-    "skipped": _NUMBER,
-}
-_SILENCE: dict[str, Schema] = {
-    "id": _NUMBER,
-    "pattern": _TEXT,
-    "kind": _maybe("string"),
-    "until": _AT,
-    "created_at": _AT,
-    "by": _maybe("string"),
-    "why": _maybe("string"),
-    "expected": {"type": "boolean"},
-    "credits": _CREDITS,
-}
-_DAY: dict[str, Schema] = {
-    "day": {"type": "string", "format": "date"},
-    "spent": _CREDITS,
-    "daily_cap": _CREDITS,
-    "last_used_at": _MAYBE_AT,
-    "complete": {"type": "boolean"},
-}
-_DELIVERY: dict[str, Schema] = {
-    "id": _TEXT,
-    "alert": _maybe("integer"),
-    "channel": _maybe("string"),
-    "change": _TEXT,
-    "status": {"enum": ["waiting", "sent", "dead", "withheld"]},
-    "created_at": _AT,
-    "sent_at": _MAYBE_AT,
-    "tries": _NUMBER,
-    "reason": _maybe("string"),
-}
-_STORY = _list(_object({"at": _AT, "what": _TEXT, "line": _TEXT}))
-_STOP = _object(
-    {
-        "reported_at": _AT,
-        "reported_by": _maybe("string"),
-        "quiet_since": _MAYBE_AT,
-        "still_listed_as_active": {"type": "boolean"},
-        "used_at": _MAYBE_AT,
-        "loss": _CREDITS,
-        "loss_is_beyond_usual": _maybe("boolean"),
-        "detected_after_seconds": _maybe("number"),
-        "stopped_after_seconds": _maybe("number"),
-    }
+from flowy_watch.web.shapes import (
+    AMOUNT,
+    BY,
+    CURSOR,
+    END,
+    KIND,
+    MAYBE_AN_END,
+    NAMED,
+    NUMBER,
+    ONE_END,
+    SCHEMAS,
+    SNAPSHOT,
+    TEXT,
+    WHY,
+    Schema,
+    an_object,
+    list_of,
+    maybe,
+    ref,
 )
-_STATE: dict[str, Schema] = {
-    "acknowledged_by": _maybe("string"),
-    "flapping": {"type": "boolean"},
-    "came_back": _NUMBER,
-    "stop": {"oneOf": [_STOP, _NONE], "description": "What is known of a revoke that was reported."},
-}
-_EVIDENCE: dict[str, Schema] = {"evidence": _list(_TEXT), "story": _STORY}
-_STATUS: dict[str, Schema] = {
-    "at": _AT,
-    "last_poll": {"oneOf": [_object({name: _POLL[name] for name in _POLL if name not in ("id", "kind")}), _NONE]},
-    "balance": _CREDITS,
-    "open_alerts": _list(_ref("AlertState")),
-    "silences": _list(_object(_SILENCE)),
-    "log": _list(_object({"at": _AT, "act": _TEXT, "what": _TEXT, "by": _TEXT, "why": _TEXT})),
-    "outbox": _object(dict.fromkeys(("waiting", "sent", "dead", "withheld"), _NUMBER)),
-    "buttons": _list(_object({"channel": _TEXT, "connected": {"type": "boolean"}, "trouble": _TEXT, "since": _AT})),
-    "dead_letters": _list(_object({"channel": _TEXT, "alert": _maybe("integer"), "created_at": _AT, "reason": _TEXT})),
-    "keys": _list(_object({name: _KEY[name] for name in _KEY if name not in ("owner", "created_at")} | _FIGURES)),
-    "blocks": _list(_object({"fingerprint": _TEXT, "key": _TEXT, "at": _AT, "by": _TEXT, "why": _TEXT})),
-    "learned_prices": _list(
-        _object({"app": _TEXT, "credits": _CREDITS, "low": _CREDITS, "high": _CREDITS, "runs": _NUMBER})
-    ),
-    "meter_trouble": {"type": "string", "description": "Why the blocks cannot be told; empty where they can."},
-}
-_SPAN = "[1-9][0-9]{0,8}s|[1-9][0-9]{0,6}m|[1-9][0-9]{0,4}h|[1-9][0-9]{0,3}d|[1-9][0-9]{0,2}w"
-_END: dict[str, Schema] = {
-    "for": {
-        "type": "string",
-        "pattern": f"^({_SPAN})?$",
-        "description": "How long: 90s, 15m, 24h, 30d. Instead of `until`.",
-    },
-    "until": {"type": "string", "format": "date-time", "description": "An end to come, as ISO 8601. Instead of `for`."},
-}
-_ONE_END: list[Schema] = [
-    {"required": ["for"], "properties": {"for": {"minLength": 1}}, "not": {"required": ["until"]}},
-    {"required": ["until"], "not": {"required": ["for"]}},
-]
-_MAYBE_AN_END = [*_ONE_END, {"properties": {"for": {"maxLength": 0}}, "not": {"required": ["until"]}}]
-_NAMED: Schema = {"type": "string", "minLength": 1}
-_KIND: Schema = {"enum": ["", *LIVES]}
-_WHY: Schema = {"type": "string", "description": "The reason, for the log; 500 characters of it are kept."}
-_BY: Schema = {"type": "string", "description": "For whom the program asks; stands in the log and the messages."}
-_AMOUNT = {"minimum": 0, "maximum": MOST // CREDIT}
-_SNAPSHOT = _object(
-    {
-        "key_id": {"type": "string", "minLength": 1},
-        "name": _maybe("string"),
-        "at": {"type": "string", "format": "date-time", "description": "UTC where no zone stands."},
-        "spent_today": _maybe("number", **_AMOUNT, description="Null where it is not known."),
-        "last_used_at": _MAYBE_AT,
-        "daily_cap": _maybe("number", **_AMOUNT),
-        "status": {"enum": ["active", "revoked", "expired", None]},
-    },
-    needed=["key_id", "at", "spent_today"],
-)
-_SCHEMAS: dict[str, Schema] = {
-    "Alert": _object(_ALERT),
-    "AlertState": _object(_ALERT | _STATE),
-    "AlertStory": _object(_ALERT | _STATE | _EVIDENCE),
-    "Status": _object(_STATUS),
-    "Key": _object(_KEY),
-    "KeyHistory": _object(_KEY | _FIGURES | {"days": _list(_object(_DAY)), "alerts": _list(_ref("Alert"))}),
-    "Poll": _object(_POLL),
-    "Silence": _object(_SILENCE),
-    "Delivery": _object(_DELIVERY),
-    "Workspace": _object(
-        {
-            "name": _maybe("string"),
-            "at": _AT,
-            "balance": _CREDITS,
-            "balance_at": _MAYBE_AT,
-            "spent_today": _CREDITS,
-            "last_poll": {"oneOf": [_ref("Poll"), _NONE]},
-            "last_good_poll_at": _MAYBE_AT,
-            "unresolved_alerts": _NUMBER,
-        }
-    ),
-    "Problem": _object({"type": _TEXT, "title": _TEXT, "status": _NUMBER, "detail": _TEXT}),
-}
+
 _LIMIT = {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 500, "default": 100}}
 _PAGE = [
     _LIMIT,
@@ -233,12 +62,16 @@ def _operation(
     parameters: list[Schema] | None = None,
     body: Schema | None = None,
     acts: bool = False,
+    finds: bool = False,
     tag: str = "",
 ) -> Schema:
-    """Every operation may also answer with a problem; which ones, by what it takes."""
+    """Every operation may also answer with a problem; which ones, by what it takes.
+
+    `finds`: its body names something that need not be there.
+    """
     problems = {"401", "421", "429", "503"} | ({"403", "400", "413"} if acts else set())
     problems |= {"422"} if parameters or body else set()
-    problems |= {"404"} if any(one["in"] == "path" for one in parameters or []) or name == "expect" else set()
+    problems |= {"404"} if any(one["in"] == "path" for one in parameters or []) or finds else set()
     responses = {str(status): _said("Done." if acts else "What is asked for.", answer)}
     responses |= {code: {"$ref": "#/components/responses/Problem"} for code in sorted(problems)}
     made: Schema = {"operationId": name, "summary": summary, "tags": [tag], "responses": responses}
@@ -252,7 +85,7 @@ def _operation(
 
 def document() -> Schema:
     """The whole document; served at `/api/v1/openapi.json`."""
-    why = {"why": _WHY, "by": _BY}
+    why = {"why": WHY, "by": BY}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -268,18 +101,20 @@ def document() -> Schema:
             {"name": "state", "description": "What is watched."},
             {"name": "alerts", "description": "What is odd, and acting on it."},
             {"name": "silences", "description": "What nobody is told of."},
+            {"name": "blocks", "description": "Keys that the meter refuses."},
+            {"name": "digests", "description": "Finished weeks and months."},
             {"name": "snapshots", "description": "Figures from elsewhere."},
         ],
         "paths": {
             "/status": {
-                "get": _operation("status", "What the command `status` says", _ref("Status"), tag="state"),
+                "get": _operation("status", "What the command `status` says", ref("Status"), tag="state"),
             },
-            "/workspace": {"get": _operation("workspace", "The state in one glance", _ref("Workspace"), tag="state")},
+            "/workspace": {"get": _operation("workspace", "The state in one glance", ref("Workspace"), tag="state")},
             "/keys": {
                 "get": _operation(
                     "keys",
                     "Every key with its figures of today",
-                    _object({"keys": _list(_ref("Key")), "next_cursor": _CURSOR}),
+                    an_object({"keys": list_of(ref("Key")), "next_cursor": CURSOR}),
                     parameters=_PAGE,
                     tag="state",
                 )
@@ -288,7 +123,7 @@ def document() -> Schema:
                 "get": _operation(
                     "key",
                     "One key with its last 90 days and its alerts",
-                    _ref("KeyHistory"),
+                    ref("KeyHistory"),
                     parameters=[_place("key", {"type": "string", "minLength": 1})],
                     tag="state",
                 )
@@ -297,7 +132,7 @@ def document() -> Schema:
                 "get": _operation(
                     "polls",
                     "How reading went, newest first",
-                    _object({"polls": _list(_ref("Poll")), "next_cursor": _CURSOR}),
+                    an_object({"polls": list_of(ref("Poll")), "next_cursor": CURSOR}),
                     parameters=_PAGE,
                     tag="state",
                 )
@@ -306,7 +141,7 @@ def document() -> Schema:
                 "get": _operation(
                     "deliveries",
                     "Notices sent, waiting, dead and withheld, newest first",
-                    _object({"deliveries": _list(_ref("Delivery")), "next_cursor": _CURSOR}),
+                    an_object({"deliveries": list_of(ref("Delivery")), "next_cursor": CURSOR}),
                     parameters=[*_PAGE, _query("status", {"enum": ["waiting", "sent", "dead", "withheld"]})],
                     tag="state",
                 )
@@ -315,27 +150,27 @@ def document() -> Schema:
                 "get": _operation(
                     "alerts",
                     "Alerts, newest first",
-                    _object({"alerts": _list(_ref("Alert")), "next_cursor": _CURSOR}),
+                    an_object({"alerts": list_of(ref("Alert")), "next_cursor": CURSOR}),
                     parameters=[
                         *_PAGE,
                         _query("status", {"enum": ["open", "acknowledged", "resolved", "unresolved"]}),
-                        _query("key_id", _TEXT),
+                        _query("key_id", TEXT),
                     ],
                     tag="alerts",
                 )
             },
             "/alerts/{alert}": {
                 "get": _operation(
-                    "alert", "One alert with its story", _ref("AlertStory"), parameters=[_ALERT_PLACE], tag="alerts"
+                    "alert", "One alert with its story", ref("AlertStory"), parameters=[_ALERT_PLACE], tag="alerts"
                 )
             },
             "/alerts/{alert}/ack": {
                 "post": _operation(
                     "acknowledge",
                     "Somebody looks after it: no more notices unless it gets worse",
-                    _ref("AlertState"),
+                    ref("AlertState"),
                     parameters=[_ALERT_PLACE],
-                    body=_object(why | _END, needed=[]) | {"oneOf": _MAYBE_AN_END},
+                    body=an_object(why | END, needed=[]) | {"oneOf": MAYBE_AN_END},
                     acts=True,
                     tag="alerts",
                 )
@@ -344,9 +179,9 @@ def document() -> Schema:
                 "post": _operation(
                     "stop",
                     "Somebody revoked its key: the next two good polls check that, and its other alerts are taken on",
-                    {"allOf": [_ref("AlertState"), _object({"taken": _list(_ref("Alert"))})]},
+                    {"allOf": [ref("AlertState"), an_object({"taken": list_of(ref("Alert"))})]},
                     parameters=[_ALERT_PLACE],
-                    body=_object(why, needed=[]),
+                    body=an_object(why, needed=[]),
                     acts=True,
                     tag="alerts",
                 )
@@ -355,24 +190,24 @@ def document() -> Schema:
                 "post": _operation(
                     "resolve",
                     "It is over; with not_an_anomaly its key is judged more leniently for five weeks",
-                    _ref("Alert"),
+                    ref("Alert"),
                     parameters=[_ALERT_PLACE],
-                    body=_object(why | {"not_an_anomaly": {"type": "boolean"}}, needed=[]),
+                    body=an_object(why | {"not_an_anomaly": {"type": "boolean"}}, needed=[]),
                     acts=True,
                     tag="alerts",
                 )
             },
             "/silences": {
                 "get": _operation(
-                    "silences", "Those in force", _object({"silences": _list(_ref("Silence"))}), tag="silences"
+                    "silences", "Those in force", an_object({"silences": list_of(ref("Silence"))}), tag="silences"
                 ),
                 "post": _operation(
                     "silence",
                     "Do not tell about keys that match, until then",
-                    _ref("Silence"),
+                    ref("Silence"),
                     status=201,
-                    body=_object({"pattern": _NAMED, "kind": _KIND} | why | _END, needed=["pattern"])
-                    | {"oneOf": _ONE_END},
+                    body=an_object({"pattern": NAMED, "kind": KIND} | why | END, needed=["pattern"])
+                    | {"oneOf": ONE_END},
                     acts=True,
                     tag="silences",
                 ),
@@ -385,8 +220,8 @@ def document() -> Schema:
                     status=204,
                     parameters=[
                         _place("silence", {"type": "integer", "minimum": 1}),
-                        _query("why", _WHY),
-                        _query("by", _BY),
+                        _query("why", WHY),
+                        _query("by", BY),
                     ],
                     acts=True,
                     tag="silences",
@@ -396,45 +231,87 @@ def document() -> Schema:
                 "post": _operation(
                     "expect",
                     "A key's unusual use is wanted, until then",
-                    {"allOf": [_ref("Silence"), _object({"taken": _list(_ref("Alert"))})]},
+                    {"allOf": [ref("Silence"), an_object({"taken": list_of(ref("Alert"))})]},
                     status=201,
-                    body=_object(
-                        {"key": {"type": "string", "minLength": 1}, "credits": _maybe("number", **_AMOUNT)}
-                        | why
-                        | _END,
+                    body=an_object(
+                        {"key": {"type": "string", "minLength": 1}, "credits": maybe("number", **AMOUNT)} | why | END,
                         needed=["key"],
                     )
-                    | {"oneOf": _ONE_END},
+                    | {"oneOf": ONE_END},
                     acts=True,
+                    finds=True,
                     tag="silences",
+                )
+            },
+            "/blocks": {
+                "post": _operation(
+                    "block",
+                    "The meter refuses a key from its next request on, and its alerts are taken on",
+                    ref("Blocked"),
+                    status=201,
+                    body=an_object({"key": NAMED} | why, needed=["key"]),
+                    acts=True,
+                    finds=True,
+                    tag="blocks",
+                )
+            },
+            "/blocks/end": {
+                "post": _operation(
+                    "unblock",
+                    "The meter lets a blocked key through again",
+                    ref("Blocked"),
+                    body=an_object({"key": NAMED} | why, needed=["key"]),
+                    acts=True,
+                    finds=True,
+                    tag="blocks",
+                )
+            },
+            "/digests": {
+                "get": _operation(
+                    "digests",
+                    "The last finished weeks and months",
+                    an_object({"digests": list_of(ref("DigestLine"))}),
+                    tag="digests",
+                )
+            },
+            "/digests/{period}": {
+                "get": _operation(
+                    "digest",
+                    "A finished week or month in numbers",
+                    ref("Digest"),
+                    parameters=[
+                        _place("period", {"type": "string", "minLength": 1, "description": "2026-W47 or 2026-10."}),
+                        _query("owner", {"type": "string", "description": "Only the keys of this owner."}),
+                    ],
+                    tag="digests",
                 )
             },
             "/snapshots": {
                 "post": _operation(
                     "push",
                     "Add snapshots, as `flowy-watch import` does; a moment that is known changes nothing",
-                    _object(
+                    an_object(
                         {
-                            "polls": _NUMBER,
-                            "snapshots": _NUMBER,
-                            "known": _NUMBER,
-                            "bad_lines": _NUMBER,
-                            "skipped": _list(_object({"place": _NUMBER, "reason": _TEXT})),
+                            "polls": NUMBER,
+                            "snapshots": NUMBER,
+                            "known": NUMBER,
+                            "bad_lines": NUMBER,
+                            "skipped": list_of(an_object({"place": NUMBER, "reason": TEXT})),
                         }
                     ),
                     status=201,
-                    body=_object({"snapshots": {**_list(_SNAPSHOT), "minItems": 1}}),
+                    body=an_object({"snapshots": {**list_of(SNAPSHOT), "minItems": 1}}),
                     acts=True,
                     tag="snapshots",
                 )
             },
         },
         "components": {
-            "schemas": _SCHEMAS,
+            "schemas": SCHEMAS,
             "responses": {
                 "Problem": {
                     "description": "What is wrong, in words (RFC 9457).",
-                    "content": {"application/problem+json": {"schema": _ref("Problem")}},
+                    "content": {"application/problem+json": {"schema": ref("Problem")}},
                 }
             },
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},

@@ -177,6 +177,10 @@ def _api(site: Site, workers: Workers) -> list[BaseRoute]:
         act("/silences", api.silence),
         act("/silences/{silence}", api.unsilence, method="DELETE"),
         act("/expectations", api.expect),
+        act("/blocks", api.block),
+        act("/blocks/end", api.unblock),
+        read("/digests", api.digests),
+        read("/digests/{period}", api.digest),
         act("/snapshots", api.push, limit=_SNAPSHOTS_LIMIT),
     ]
 

@@ -34,6 +34,8 @@ REFUSABLE = {
     "/snapshots": ("from the future", "no key_id"),
     "/expectations": ("is missing",),
     "/silences": ("is missing",),
+    "/blocks": ("is missing",),
+    "/blocks/end": ("is missing",),
 }
 TO_COME = st.datetimes(NOON.replace(tzinfo=None) + DAY, NOON.replace(tzinfo=None) + 2000 * DAY)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
@@ -217,7 +219,7 @@ def test_schemathesis_finds_nothing(house: House, tmp_path: Path) -> None:
     config = tmp_path / "schemathesis.toml"
     config.write_text(
         "[[operations]]\n"
-        'include-operation-id = ["silence", "expect", "acknowledge", "push"]\n'
+        'include-operation-id = ["silence", "expect", "acknowledge", "push", "block", "unblock"]\n'
         'checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "422"]\n'
     )
     done = subprocess.run(

@@ -116,3 +116,14 @@ def test_hostile_names_and_sums_beyond_64_bits_do_no_harm(house: House) -> None:
 
 def test_a_month_is_framed_as_well(studio: House) -> None:
     assert "Flowy spend" in text(page(studio, f"/digests/{Period.of(Span.MONTH, WEEK.first).name}"))
+
+
+def test_programs_get_the_figures_that_the_pages_show(studio: House) -> None:
+    machine = studio.machine()
+    first, *_ = machine.get("/api/v1/digests").json()["digests"]
+    whole, media = (machine.get(f"/api/v1/digests/2026-W09{of}").json() for of in ("", "?owner=media"))
+    assert (first["period"], first["spent"], first["spent_before"]) == ("2026-W09", 105.0, 105.0)
+    assert (whole["total_microcredits"], media["total_microcredits"]) == (105_000_000, 70_000_000)
+    assert [key["name"] for key in media["keys"]] == ["render"]
+    for place in ("2026-W10", "9999-W52", "0000-00", "x", "2026-W09?owner=nobody"):
+        assert machine.get(f"/api/v1/digests/{place}").status_code == 404, place
