@@ -310,7 +310,7 @@ class Usage:
             query = query.where(_polls.c.taken_at <= until)
         if ids := list(key_ids):
             query = query.where(_keys.c.key_id.in_(ids))
-        rows = self._connection.execution_options(yield_per=5000).execute(query)
+        rows = self._connection.execution_options(yield_per=1000).execute(query)
         for at, group in groupby(rows, key=lambda row: row[0]):
             found = list(group)
             snapshots = {row[1]: _snapshot(row, at) for row in found}  # an import may repeat a live poll's instant
