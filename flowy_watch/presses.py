@@ -8,7 +8,9 @@ from flowy_watch import actions
 from flowy_watch.core.alert import Status
 from flowy_watch.core.press import Press, Until, Verb
 from flowy_watch.core.route import Telling
+from flowy_watch.core.silence import Silence, limit
 from flowy_watch.core.usage import DAY, next_reset
+from flowy_watch.core.words import credit_words
 from flowy_watch.errors import NotFound
 from flowy_watch.ledger import Ledger
 from flowy_watch.store import Store
@@ -46,12 +48,25 @@ def pressed(
         return _block(store, press, alert.finding.meter_key, open_ledger(), telling=telling, now=now)
     elif press.verb is Verb.EXPECT and alert.finding.key_id:
         until = end_of(press.until, timezone=timezone, now=now)
-        _, taken = actions.expect(
+        made, taken = actions.expect(
             store, alert.finding.key_id, until=until, at_most=None, by=press.by, why=_WHY, telling=telling, now=now
         )
         if number not in {each.id for each in taken}:
             return f"Noted until {until:%Y-%m-%d %H:%M} UTC. Alert {number} itself cannot be expected: acknowledge it."
+        return _expected(made)
     return ""
+
+
+def _expected(made: Silence) -> str:
+    """How much is expected, and how to say another amount."""
+    end = f"{made.until:%Y-%m-%d %H:%M} UTC"
+    if made.credits_at_most is None:
+        return f"Expected until {end}, whatever it spends: nothing tells what is usual for it."
+    return (
+        f"Expected until {end}, up to {credit_words(made.credits_at_most)} credits a UTC day; beyond"
+        f" {credit_words(limit(made.credits_at_most))} you are told. For another amount:"
+        " `flowy-watch expect KEY --until TIME --credits N`."
+    )
 
 
 def _block(store: Store, press: Press, key: str, ledger: Ledger, *, telling: Telling, now: datetime) -> str:

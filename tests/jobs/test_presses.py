@@ -11,7 +11,7 @@ from flowy_watch.core.route import Telling, Traits
 from flowy_watch.errors import NotFound
 from flowy_watch.ledger import Ledger
 from flowy_watch.presses import end_of, pressed
-from tests.builders import DAY, MIDNIGHT, NOON, route
+from tests.builders import DAY, MIDNIGHT, NOON, opened, route
 
 from .rigs import Rig
 
@@ -66,6 +66,17 @@ def test_what_cannot_be_expected_is_noted_and_said(told: Rig) -> None:
     with told.store.read() as work:
         (made,) = work.alerts.silences(NOON)
     assert (made.expected, made.until) == (True, MIDNIGHT)
+
+
+def test_whoever_expects_it_hears_up_to_which_amount(rig: Rig) -> None:
+    rig.tell_by(TELLING)
+    rig.spend(NOON, 100, cap=9000)
+    with rig.store.write() as work:
+        work.alerts.record([opened("spike", id=0, key_id="key_1", key_name="render")])
+    assert press(rig, Verb.EXPECT, until=Until.MIDNIGHT) == (
+        "Expected until 2026-03-03 00:00 UTC, up to 100 credits a UTC day; beyond 150 you are told."
+        " For another amount: `flowy-watch expect KEY --until TIME --credits N`."
+    )
 
 
 @pytest.mark.parametrize("verb", [Verb.ACKNOWLEDGE, Verb.SILENCE, Verb.EXPECT])
