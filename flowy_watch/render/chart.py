@@ -13,7 +13,7 @@ from itertools import groupby
 from math import isfinite
 
 from flowy_watch.core.usage import DAY
-from flowy_watch.render.chart_axis import amount_ticks, amount_words, period_words, time_ticks
+from flowy_watch.render.chart_axis import amount_ticks, amount_words, axis_words, period_words, time_ticks
 from flowy_watch.render.chart_palette import LIGHT, Palette, fill, stroke
 from flowy_watch.render.chart_text import lines_of, safe, text_width
 
@@ -131,7 +131,7 @@ class _Drawing:
         highest = max(shown, default=0.0)
         self.limit = chart.limit if chart.limit is not None and 0 < chart.limit <= highest * _LIMIT_WITHIN else None
         self.amounts = amount_ticks(max(highest, (self.limit or 0) * 1.04))
-        labels = max(text_width(amount_words(a), _SMALL) for a in self.amounts)
+        labels = max(text_width(words, _SMALL) for words in axis_words(self.amounts))
         self.left, self.right = 12 + labels + 6, width - 12.0
         self.top, self.floor, self.bottom = top + 30, bottom - 46, bottom
         self.per_point = (self.right - self.left) / len(chart.values)
@@ -213,10 +213,10 @@ class _Drawing:
 
     def _axes(self) -> Iterator[str]:
         chart = self.chart
-        for amount in self.amounts:
+        for amount, words in zip(self.amounts, axis_words(self.amounts), strict=True):
             y = self.y(amount)
             yield f'<path d="M{self.left:.1f} {y:.1f}H{self.right:.1f}" {stroke("grid", self.palette)}/>'
-            yield self.text(amount_words(amount), self.left - 6, y + 4, "faint", size=_SMALL, anchor="end")
+            yield self.text(words, self.left - 6, y + 4, "faint", size=_SMALL, anchor="end")
         most = max((self.right - self.left) / _LABEL, 2)
         for tick in time_ticks(chart.start_at, chart.end_at, most=most):
             if not tick.label and chart.step >= DAY:

@@ -1,6 +1,6 @@
 """Where the ticks of a chart stand and what is written at them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil, floor, isfinite, log10
@@ -41,6 +41,15 @@ def amount_words(amount: float) -> str:
     if amount >= 1000:
         return f"{amount:,.0f}"
     return f"{amount:.4g}"
+
+
+def axis_words(amounts: Sequence[float]) -> list[str]:
+    """Of the ticks of one axis, all in the unit of the highest: `0`, `50k`, `100k`."""
+    highest = max(amounts, default=0.0)
+    if highest < _WORDS_FROM:
+        return [amount_words(amount) for amount in amounts]
+    size, unit = next((size, unit) for size, unit in _UNITS if highest >= size)
+    return [f"{amount / size:.4g}{unit}" if amount else "0" for amount in amounts]
 
 
 def time_ticks(start: datetime, end: datetime, *, most: float) -> list[Tick]:

@@ -6,7 +6,7 @@ from datetime import date
 from math import isfinite
 
 from flowy_watch.core.usage import DAY, day_start
-from flowy_watch.render.chart_axis import amount_ticks, amount_words, period_words, time_ticks
+from flowy_watch.render.chart_axis import amount_ticks, amount_words, axis_words, period_words, time_ticks
 from flowy_watch.render.chart_palette import LIGHT, Palette, fill, series_fill, stroke
 from flowy_watch.render.chart_text import safe, text_width
 
@@ -79,7 +79,7 @@ class _Drawing:
     def __init__(self, stack: Stack, palette: Palette, width: float, height: float) -> None:
         self.stack, self.palette = stack, palette
         self.amounts = amount_ticks(max(stack.totals(), default=0.0))
-        labels = max(text_width(amount_words(amount), _SMALL) for amount in self.amounts)
+        labels = max(text_width(words, _SMALL) for words in axis_words(self.amounts))
         self.left, self.right = 12 + labels + 6, width - 12.0
         self.top, self.floor, self.bottom = 26.0, height - 24.0, height
         self.per_day = (self.right - self.left) / max(len(stack.seen), 1)
@@ -93,10 +93,10 @@ class _Drawing:
         for n, seen in enumerate(stack.seen):
             if not seen:
                 yield self._box(n, self.top, self.floor, fill("unknown", palette), gap=0)
-        for amount in self.amounts:
+        for amount, words in zip(self.amounts, axis_words(self.amounts), strict=True):
             y = self.y(amount)
             yield f'<path d="M{self.left:.1f} {y:.1f}H{self.right:.1f}" {stroke("grid", palette)}/>'
-            yield self._words(amount_words(amount), self.left - 6, y + 4, anchor="end")
+            yield self._words(words, self.left - 6, y + 4, anchor="end")
         start, end = day_start(stack.first), day_start(stack.first + len(stack.seen) * DAY)
         for tick in time_ticks(start, end, most=6):
             if tick.label:

@@ -18,7 +18,7 @@ from flowy_watch.core.finding import Finding, Severity, Stakes
 from flowy_watch.core.usage import CREDIT
 from flowy_watch.render.chart import MOST_POINTS, Chart, Shape, series_chart
 from flowy_watch.render.chart_alert import Scene, alert_chart, picture, picture_name
-from flowy_watch.render.chart_axis import amount_ticks, amount_words, period_words, time_ticks
+from flowy_watch.render.chart_axis import amount_ticks, amount_words, axis_words, period_words, time_ticks
 from flowy_watch.render.chart_page import MOST_CHARTS, Table, backtest_page
 from flowy_watch.render.chart_palette import CHART_STYLE, DARK, LIGHT, Palette
 from flowy_watch.render.chart_png import png_of
@@ -363,3 +363,9 @@ def test_hostile_names_are_words_on_the_page() -> None:
 
 def test_the_page_says_when_it_leaves_alerts_out() -> None:
     assert "1 more alerts are not shown" in page([scene()] * (MOST_CHARTS + 1))
+
+
+def test_an_axis_has_one_unit() -> None:
+    assert axis_words([0, 50_000, 100_000]) == ["0", "50k", "100k"]
+    assert axis_words([0, 500_000, 1_000_000]) == ["0", "0.5M", "1M"]
+    assert axis_words([0, 2000, 4000]) == ["0", "2,000", "4,000"]
