@@ -9,7 +9,22 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import JSON, Connection, Row, and_, bindparam, case, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    JSON,
+    Connection,
+    Row,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from flowy_watch.core.alert import Change
 from flowy_watch.core.bundle import Form, Waiting
@@ -409,8 +424,16 @@ class Outbox:
         query = select(_outbox).where(or_(_outbox.c.status == DEAD, missed)).order_by(_outbox.c.seq.desc()).limit(most)
         return list(self._connection.execute(query))
 
-    def prune(self, before: datetime) -> int:
-        """Forget notices of long ago that were sent or withheld. Waiting and dead ones stay."""
+    def prune(self, before: datetime, *, digests_before: datetime | None = None) -> int:
+        """Forget notices of long ago that were sent or withheld. Waiting and dead ones stay.
+
+        Of a digest that was sent before `digests_before` that it was stays, not its figures: of 10,000 keys they are a
+        megabyte for each recipient, and can be made again.
+        """
+        if digests_before:
+            told = and_(_outbox.c.alert_id.is_(None), _outbox.c.status == SENT, _outbox.c.sent_at < digests_before)
+            full = func.length(cast(_outbox.c.payload, Text)) > len("{}")
+            self._connection.execute(update(_outbox).where(told, full).values(payload={}))
         old = and_(_outbox.c.created_at < before, or_(_outbox.c.status == SENT, _outbox.c.status == WITHHELD))
         return self._connection.execute(delete(_outbox).where(old)).rowcount
 

@@ -8,11 +8,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
 
 from flowy_watch.core.edition import Edition
 from flowy_watch.core.period import Calendar, Period, Span
 from flowy_watch.core.usage import DAY
 from flowy_watch.jobs.digest import DigestJob, Plan, digest_of
+from flowy_watch.jobs.prune import prune
 from flowy_watch.store import Store
 from flowy_watch.store.digests import Made
 from flowy_watch.store.usage import GOOD, IMPORTED
@@ -226,3 +228,19 @@ def test_by_hand_nobody_gets_twice_what_the_calendar_sent_unless_asked_to(store:
     assert len(made.send_now(digest, [BEN], again=True)) == 1
     assert [recipient for recipient, _, _ in outbox(store)] == ["ana@example.com", "ben@example.com", "ben@example.com"]
     assert len({number for _, _, number in outbox(store)}) == 3
+
+
+def test_the_figures_of_a_digest_sent_a_week_ago_are_let_go_and_it_is_not_sent_again(store: Store) -> None:
+    whole_week(store)
+    job(store).run(DUE - HOUR)
+    job(store).run(DUE)
+    with store.write() as work:
+        work.outbox._connection.execute(text("UPDATE outbox SET status = 'sent', sent_at = due_at"))
+    sizes = []
+    for now in (DUE + DAY, DUE + 9 * DAY):
+        prune(store, retain=35 * DAY, now=now)
+        with store.read() as work:
+            sizes.append(work.outbox._connection.execute(text("SELECT length(payload) FROM outbox")).scalars().all())
+    assert sizes[0][0] > 500
+    assert sizes[1] == [2]
+    assert job(store).run(DUE + DAY) == 0
