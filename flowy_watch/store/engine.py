@@ -142,10 +142,9 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as error:
-            raise StoreError(f"database {self.shown}: {_first_line(error)}; {_advice(error)}") from error
         except DBAPIError as error:
-            raise StoreError(f"database {self.shown}: {_first_line(error)}") from error
+            advice = "; ".join(filter(None, (_first_line(error), _advice(error))))
+            raise StoreError(f"database {self.shown}: {advice}") from error
         except OverflowError as error:
             raise StoreError(f"database {self.shown}: a number is too large to store") from error
 
@@ -182,7 +181,7 @@ def _first_line(error: DBAPIError) -> str:
     return redact(str(error.orig).strip().splitlines()[0]) if str(error.orig).strip() else type(error.orig).__name__
 
 
-def _advice(error: OperationalError) -> str:
+def _advice(error: DBAPIError) -> str:
     words = str(error.orig).lower()
     for sign, advice in (
         ("locked", "another process holds it for too long"),
@@ -192,10 +191,11 @@ def _advice(error: OperationalError) -> str:
         ("unable to open", "check that the folder exists and can be written"),
         ("readonly", "check the file's permissions"),
         ("malformed", "restore a backup (flowy-watch db backup)"),
+        ("not a database", "fix store.url, or restore a backup (flowy-watch db backup)"),
     ):
         if sign in words:
             return advice
-    return "check that it is running and reachable"
+    return "check that it is running and reachable" if isinstance(error, OperationalError) else ""
 
 
 __all__ = ["SCHEMA", "Database", "Engine"]

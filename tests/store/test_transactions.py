@@ -120,6 +120,20 @@ def test_a_backup_never_overwrites_a_file(sqlite_store: Store, tmp_path: Path) -
     assert (tmp_path / "copy.db").read_text() == "precious"
 
 
+def test_a_file_that_is_no_database_or_is_broken_says_what_to_do(sqlite_store: Store, tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    other.write_text("hello, this is no database at all\n" * 40)
+    with pytest.raises(StoreError, match=r"file is not a database; fix store\.url, or restore a backup"):
+        Store(f"sqlite:///{other}").migrate()
+    sqlite_store.close()
+    assert sqlite_store.database.path
+    with sqlite_store.database.path.open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * 20_000)
+    with pytest.raises(StoreError, match="malformed; restore a backup"), sqlite_store.read() as work:
+        work.usage.count()
+
+
 def test_only_its_owner_reads_a_new_database_and_its_backup(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/watch.db")
     before = os.umask(0)
