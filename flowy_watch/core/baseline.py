@@ -9,7 +9,9 @@ from math import inf, isnan, nan
 from typing import NamedTuple
 
 from flowy_watch.core.cusum import LAG, Cusum
+from flowy_watch.core.habit import Habit, habit_at
 from flowy_watch.core.surprise import (
+    HINT,
     LONGEST,
     ODD_HOURS,
     ODD_SPEND,
@@ -47,6 +49,8 @@ _LEVEL_FROM, _LEVEL_TO = 52, 4  # hours before, whose spend tells the level: two
 _LEVEL_LEAST, _LEVEL_MOST = 0.6, 2.5  # of the forecast: half a holiday, a launch; beyond it is for a person to say
 _ODD_HOUR = WINDOWS.index((ODD_SPEND, 1))
 _PLAIN = 10  # numbers of a baseline beside those of its windows and sums
+SIGNS, HABIT = 4, 8
+"""Hours: an even pace and the cap count in windows up to the first, the time of day in those up to the second."""
 _ENOUGH = 4  # a window is judged when a quarter of it was watched, without a break up to now
 _FORMAT = 3.0  # of what `pack` makes; another version's is learned again
 
@@ -87,6 +91,7 @@ class Baseline:
         "_level",
         "_mean",
         "_month_mean",
+        "_oddity",
         "_opened",
         "_recent",
         "_still",
@@ -115,6 +120,7 @@ class Baseline:
         self._opened = 0
         self._asked = 0  # the hour last judged, and what each window held before it: the same at every poll of the hour
         self._before: tuple[Seen, ...] = ()
+        self._oddity = (0, 0.0)  # an hour, and what its time of day adds
         self._expected = self._expected_active = 0.0
         self._still = False
         self.judges = False
@@ -227,7 +233,7 @@ class Baseline:
         return Seen(sum(actual[start:]) + sum(actual[:end]), sum(expected[start:]) + sum(expected[:end]))
 
     def judge(
-        self, hour: int, part: float, spent: float, last_hour: float, paced: float = 0.0
+        self, hour: int, part: float, spent: float, last_hour: float, signs: float = 0.0
     ) -> tuple[Verdict | None, Verdict | None]:
         """How surprising the spend up to now is, and that of three days; None where it is not.
 
@@ -266,7 +272,12 @@ class Baseline:
                 seen = Seen(before.actual + spent, before.expected + here)
             goes_on = seen.actual > seen.expected  # what is over in a shorter window is old news in a longer one
             above = above or (window is self.windows[0] and goes_on)
-            found = window.judge(seen, self._weight, still=still, few=few, least=self._least(window), paced=paced)
+            surprise = window.surprise(seen, self._weight, still=still, few=few, least=self._least(window))
+            if surprise > HINT and window.hours <= HABIT:
+                surprise += signs if window.hours <= SIGNS else 0.0
+                if window.stream != ODD_HOURS or seen.actual > 1:  # a single hour is told by what it spent
+                    surprise += self.odd_time(hour)
+            found = window.verdict(seen, surprise)
             if window.hours == LONGEST:
                 drift = found
             elif found and (verdict is None or found > verdict):
@@ -274,11 +285,22 @@ class Baseline:
         whole, odd = self._cusums
         persistent = whole.judge(hour, spent, expected * self._level) if above else None
         if still or self._recent[3][(hour - 1) % _KEPT] > 0:
-            at_odd_times = odd.judge(hour, spent if still else 0.0, expected if still else 0.0)
+            seen = Seen(spent, expected) if still else Seen(0.0, 0.0)
+            at_odd_times = odd.judge(hour, *seen, self.odd_time(hour) if odd.surprise else 0.0)
             persistent = max(filter(None, (persistent, at_odd_times)), default=None)
         if persistent and (verdict is None or persistent > verdict):
             verdict = persistent
         return verdict, drift
+
+    def odd_time(self, hour: int) -> float:
+        """What the time of day adds to the surprise of a use in this hour."""
+        if self._oddity[0] != hour:
+            self._oddity = hour, self.habit(hour).oddity(self.windows[0].share_used)
+        return self._oddity[1]
+
+    def habit(self, hour: int) -> Habit:
+        """How often the key was used around this time of day."""
+        return habit_at(hour, self.hours)
 
     def began(self, hour: int, most: int) -> int:
         """The first of the hours in a row, up to `hour` and at most so many before it, that spent beyond forecast."""

@@ -9,7 +9,7 @@ from array import array
 from math import log, log10
 from typing import ClassVar
 
-from flowy_watch.core.surprise import ODD_CUSUM, ODD_SPEND, SPENT, SPENT_CUSUM, TOLD_FROM, Verdict
+from flowy_watch.core.surprise import HINT, ODD_CUSUM, ODD_SPEND, SPENT, SPENT_CUSUM, TOLD_FROM, Verdict
 
 LAG = 24
 """Hours before a height is learned from, as for windows."""
@@ -88,9 +88,14 @@ class Cusum:
         share = (self.peaks + _SHARE_WEIGHT * _SHARE) / (self.seen + _SHARE_WEIGHT)
         return min(over / mean / log(10) - log10(share), _MOST)
 
-    def judge(self, hour: int, actual: float, expected: float) -> Verdict | None:
-        """The finished hours before `hour`; its own spend and forecast up to now are added for the words."""
+    def judge(self, hour: int, actual: float, expected: float, signs: float = 0.0) -> Verdict | None:
+        """The finished hours before `hour`; its own spend and forecast up to now are added for the words.
+
+        `signs` is what speaks for an incident beside how much was spent.
+        """
         surprise = self.surprise
+        if surprise > HINT:
+            surprise += signs
         if surprise < TOLD_FROM:
             return None
         stream = SPENT_CUSUM if self.stream == SPENT else ODD_CUSUM

@@ -215,7 +215,7 @@ class History:
             last_hour = self.spent_within(_HOUR) / CREDIT if whole else self._hour_spent
             part = (seconds - watched_from) / 3600
             self.verdict, self.drift = self.baseline.judge(
-                self._hour, part, self._hour_spent, last_hour, self.rhythm.evidence
+                self._hour, part, self._hour_spent, last_hour, self.rhythm.evidence + self.cap_used
             )
             self._room = self.baseline.room
         if self.surprising_days and (self.verdict or self.drift):
@@ -295,6 +295,12 @@ class History:
             return totals[max(later - 1, 0)]
         (t1, t0), (v1, v0) = times[later - 1 : later + 1], totals[later - 1 : later + 1]
         return v1 + int((v0 - v1) * (seconds - t1) / (t0 - t1))
+
+    @property
+    def cap_used(self) -> float:
+        """Of the day's cap the share that is gone: a leak runs towards it, ordinary use hardly does."""
+        cap = self.latest.daily_cap
+        return min((self.latest.spent or 0) / cap, 1.0) if cap else 0.0
 
     @property
     def stays_revoked(self) -> bool:

@@ -40,8 +40,8 @@ _PEAK_SHARE, _PEAK_SHARE_WEIGHT = 0.02, 40.0
 _SIZE_SPREAD, _SIZE_WEIGHT = 1.2, 4.0  # the same for the spread of the logarithm of a use's size
 _FEW = 30.0  # hours with use within the weeks remembered: below it a key is hardly used
 _DOUBT = 0.5  # the third test may be this much less surprised than the others
-_HINT = 1.0  # from this surprise on an even pace counts
-_PACED = 4  # hours: in longer windows a pace is old news
+HINT = 1.0
+"""From this surprise on other signs count beside how much was spent."""
 
 
 class Seen(NamedTuple):
@@ -171,6 +171,12 @@ class Window:
         """Variance over mean: the size of the lumps in which this key spends, in credits."""
         return self.residual / self.expected if self.expected > 0 else 0.0
 
+    @property
+    def share_used(self) -> float:
+        """Of all hours, how many saw the key used."""
+        seen = self.still + self.busy
+        return (self.still_used + self.busy_used) / seen if seen > 0 else 0.0
+
     def few(self, weight: float) -> bool:
         """Whether the key is hardly ever used."""
         return self.uses / weight < _FEW
@@ -179,20 +185,17 @@ class Window:
         """Below this much spend the window is not worth judging."""
         return max(1.15 * expected, expected + 2 * sqrt(max(self.burst, least) * expected))
 
-    def judge(
-        self, seen: Seen, weight: float, *, still: bool, few: bool, least: float, paced: float = 0.0
-    ) -> Verdict | None:
-        """How surprising the window is, if at all. `least` bounds the size of a burst from below; `paced` is what an
-        even pace adds (see `core.rhythm`)."""
-        surprise = self.surprise(seen, weight, still=still, few=few, least=least)
-        if paced and surprise > _HINT and self.hours <= _PACED:
-            surprise += paced
+    def judge(self, seen: Seen, weight: float, *, still: bool, few: bool, least: float) -> Verdict | None:
+        """How surprising the window is, if at all. `least` bounds the size of a burst from below."""
+        return self.verdict(seen, self.surprise(seen, weight, still=still, few=few, least=least))
+
+    def verdict(self, seen: Seen, surprise: float) -> Verdict | None:
         if surprise < TOLD_FROM:
             return None
         return Verdict(surprise, self.stream, self.hours, seen.actual, seen.expected)
 
     def surprise(self, seen: Seen, weight: float, *, still: bool, few: bool, least: float) -> float:
-        """The same before anything is added, also where it is too little to tell."""
+        """The same as a number, also where it is too little to tell."""
         actual, expected = seen
         if self.stream == ODD_HOURS:
             if few or actual <= expected:

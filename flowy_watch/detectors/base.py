@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol
 
+from flowy_watch.core.baseline import HABIT, SIGNS
 from flowy_watch.core.finding import Finding, Severity, Small
+from flowy_watch.core.habit import is_weekend
 from flowy_watch.core.history import History
 from flowy_watch.core.hours import Hours
 from flowy_watch.core.provenance import Provenance
@@ -15,6 +17,8 @@ from flowy_watch.core.surprise import ODD_CUSUM, ODD_HOURS, ODD_SPEND, SPENT, SP
 from flowy_watch.core.usage import ALL_KEYS, CREDIT, Microcredits
 from flowy_watch.core.words import SPEND_NOT_KNOWN, credit_words
 from flowy_watch.core.workspace import Health, WorkspaceHistory
+
+_WORTH_SAYING = 0.1  # of the daily cap
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,7 @@ def beside_usual(history: History, verdict: Verdict, view: View) -> tuple[str, t
         evidence += " Hour after hour it was more than expected."
     elif history.rhythm.evidence and verdict.hours <= 4:
         evidence += f" It is spent at an even pace, as by a machine: {history.rhythm.run + 1} readings in a row."
+    evidence += _signs(history, verdict)
     measure = (
         f"Surprise {verdict.surprise:.1f}; told from {view.threshold(history):.1f}, "
         f"for about {view.false_alarms_per_month:.3g} false alarms a month."
@@ -141,6 +146,18 @@ def small(verdict: Verdict, least: Microcredits) -> Small | None:
     """Whether what a verdict is about comes to less than `least`, and is no alert."""
     excess = verdict.excess * CREDIT
     return None if excess >= least else Small(int(excess), least)
+
+
+def _signs(history: History, verdict: Verdict) -> str:
+    """In words, what speaks for an incident beside how much was spent."""
+    said, hour, cap = "", history.hour, history.latest.daily_cap
+    if verdict.hours <= HABIT and verdict.stream != SPENT_CUSUM and history.baseline.odd_time(hour):
+        used, seen = history.baseline.habit(hour)
+        days = "weekends" if is_weekend(hour) else "working days"
+        said = f" Around {hour % 24:02d}:00 UTC on {days} it was used in {used} of {seen} hours."
+    if cap and verdict.hours <= SIGNS and (share := history.cap_used) >= _WORTH_SAYING:
+        said += f" {share:.0%} of its daily cap of {credit_words(cap)} credits is gone."
+    return said
 
 
 def began_at(history: History, verdict: Verdict, view: View) -> datetime:

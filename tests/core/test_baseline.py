@@ -194,7 +194,29 @@ def test_one_more_ordinary_use_of_a_key_that_is_seldom_used_is_quiet(spends: Spe
 
 
 def test_a_key_that_is_seldom_used_is_told_when_it_spends_a_hundred_times_as_much() -> None:
-    assert surprise(after(seldom), 50) < TOLD < surprise(after(seldom), 5000)
+    assert surprise(after(seldom), 40) < TOLD < surprise(after(seldom), 5000)
+
+
+def sessions(hour: int) -> float:
+    """Now and then by day, on working days, so that few hours of the week were ever used."""
+    return usually(hour) if 8 <= hour % 24 < 18 and (hour // 24 + 3) % 7 < 5 and hour * 7919 % 101 < 25 else 0.0
+
+
+def test_a_key_of_sessions_is_more_surprising_at_night_than_in_an_unused_hour_of_its_days() -> None:
+    baseline = after(sessions)
+    unused = next(hour for hour in range(TONIGHT + 10, TONIGHT + 17) if not baseline.usual(hour, 1).high)
+
+    assert surprise(after(sessions, unused), 100, unused) < TOLD < surprise(baseline, 100) - 0.5
+    assert baseline.odd_time(TONIGHT) > 1 > 0.1 > after(sessions, unused).odd_time(unused)
+
+
+def test_other_signs_count_only_where_spend_is_surprising_and_not_beside_days() -> None:
+    def judged(spent: float, signs: float) -> float:
+        verdict, _ = ordinary(28).judge(NOW, 1.0, spent, spent, signs)
+        return verdict.surprise if verdict else 0.0
+
+    assert judged(500, 1) == pytest.approx(judged(500, 0) + 1)
+    assert judged(110, 9) == 0
 
 
 # --- what happened lately ---

@@ -160,6 +160,30 @@ def test_an_even_pace_makes_more_than_the_usual_odd_and_is_said() -> None:
     assert "at an even pace, as by a machine: " in even[0].evidence[0]
 
 
+def test_a_time_of_day_at_which_a_key_is_not_used_is_said() -> None:
+    by_day = learned(lambda hour: bursts()(hour) if 8 <= hour % 24 < 18 else 0.0, until=NOON)
+
+    told = told_hourly([0] * 10 + [80] * 2, by_day)
+
+    assert told[0].evidence[0].endswith(" Around 22:00 UTC on working days it was used in 0 of 140 hours.")
+
+
+def test_the_share_of_the_cap_that_is_gone_makes_odd_spend_odder_and_is_said() -> None:
+    def verdict(cap: float | None) -> tuple[float, str]:
+        key = history(snapshot(0, cap=cap), baseline=learned(bursts(), until=NOON))
+        key.add(snapshot(900, NOON + HOUR - MINUTE, cap=cap))
+        (found,) = SPIKE.examine(view(key))
+        assert key.verdict is not None
+        return key.verdict.surprise, found.evidence[0]
+
+    (without, unsaid), (near, said), (far, _) = verdict(None), verdict(1000), verdict(100_000)
+
+    assert without + 0.9 == pytest.approx(near)
+    assert without < far < without + 0.1
+    assert said.endswith(" 90% of its daily cap of 1,000 credits is gone.")
+    assert "cap" not in unsaid
+
+
 def test_a_few_credits_are_no_alert_however_unusual_but_a_small_finding() -> None:
     def found(spent: float, least: float = 10) -> Small | None:
         (only,) = last_hour(spent, 0, known=steady(0.01), least=least)
