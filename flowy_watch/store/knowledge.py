@@ -79,6 +79,11 @@ class Knowledge:
         query = select(_keys.c.key_id, _answers).join(_keys, _keys.c.key_no == _answers.c.key_no)
         return list(self._connection.execute(query.where(_answers.c.day.in_(list(days))).order_by(_answers.c.day)))
 
+    def answers_of(self, key_no: int, since: date) -> list[Row[Any]]:
+        """One key's days and counts, the newest first."""
+        query = select(_answers).where(_answers.c.day >= since, _answers.c.key_no == key_no)
+        return [*self._connection.execute(query.order_by(_answers.c.day.desc()))]
+
     def note_troubles(self, poll_id: int, troubles: Iterable[Trouble]) -> None:
         rows = [
             {"poll_id": poll_id, "source": one.source, "reason": one.reason, "refused": one.refused} for one in troubles

@@ -55,9 +55,10 @@ class Cell:
 
 def show(site: "Site", visit: Visit) -> Response:
     row, hours, baseline, daily, snapshots, alerts = _facts(site, visit)
+    today = day_of(visit.now)
     with site.store.read() as work:
         provenance = work.knowledge.provenance(row.key_id)
-    today = day_of(visit.now)
+        answers = work.knowledge.answers_of(row.key_no, today - 13 * DAY)
     last = daily[-1] if daily else None
     cap = row.cap
     return site.page(
@@ -86,6 +87,7 @@ def show(site: "Site", visit: Visit) -> Response:
         provenance=provenance,
         cap_known=cap is not None or provenance is None or Figure.CAP in provenance.figures,
         block=_block(site, provenance),
+        refusals=[one for one in answers if one.refused or one.capped or one.throttled],
         done=DONE.get(visit.query.get("done", ""), ""),
     )
 

@@ -11,7 +11,7 @@ import pytest
 from flowy_watch.core.alert import Alert, Change, Status, Transition
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.provenance import Figure, From, Provenance, Sure
-from flowy_watch.core.usage import ALL_KEYS
+from flowy_watch.core.usage import ALL_KEYS, Answers, day_of
 from flowy_watch.ledger import Batch, Ledger
 from flowy_watch.ledger.batch import KeySeen, RunEnded
 from flowy_watch.render.chart_palette import CHART_STYLE
@@ -361,3 +361,34 @@ def test_all_keys_together_stand_for_keys_of_which_nothing_is_known(house: House
     assert "Find who spends" in found
     assert "Revoke" not in found
     assert "Nothing is known by the day yet." in text(page(house, "/keys/key_1"))
+
+
+def test_a_key_s_page_says_what_was_refused_it_at_the_meter(house: House) -> None:
+    house.poll(snapshot(5))
+    with house.app.store.write() as work:
+        answers = {"key_1": Answers(refused=2, capped=1300, throttled=0)}
+        work.knowledge.note_answers(day_of(NOON), answers, work.usage.numbers())
+    found = text(house.browser().get("/keys/key_1").text)
+    assert "2 as an invalid or blocked key (401), 1,300 by the daily cap (402)" in found
+    assert "(429)" not in found
+
+
+@pytest.mark.parametrize("path", ["/blocks", "/blocks/end"])
+def test_no_other_site_and_no_old_form_blocks_a_key_or_lets_it_through(house: House, path: str) -> None:
+    browser = house.browser()
+    token = browser.csrf
+    strangers = [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": browser.origin["origin"] + ".evil.example"},
+        {"sec-fetch-site": "cross-site"},
+        {},
+    ]
+    for headers in strangers:
+        assert browser.send(path, headers=headers, key="key_1", csrf=token).status_code == 403, headers
+    for forged in ("", "0" * 32, token[:-1], token + "0"):
+        assert browser.send(path, key="key_1", csrf=forged).status_code == 403, forged
+    assert browser.get(f"{path}?key=key_1&csrf={token}").status_code == 405
+    assert house.client().post(path, data={"key": "key_1"}, headers=browser.origin).status_code == 401
+    assert house.browser(Role.VIEWER).act(path, key="key_1").status_code == 403
+    assert browser.act(path, key="key_1").status_code == 404  # heard: there is no ledger here
