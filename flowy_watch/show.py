@@ -1,4 +1,7 @@
-"""What the commands print: tables for people, JSON for programs."""
+"""What the commands print: tables for people, JSON for programs.
+
+Longer than other files: what a command says to people and to programs stands side by side, so that both say the same.
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -277,7 +280,7 @@ def print_status(fields: dict[str, Any]) -> None:
         sure = next((one["sure"] for one in key["figures"] if one["figure"] == Figure.SPENT), "exact")
         table.add_row(
             Text(f"{key['name'] or key['key_id']}" + (f" …{key['last_four']}" if key["last_four"] else "")),
-            "–" if spent is None else credit_words(int(spent * 1e6)) + ("" if sure == "exact" else f" ({sure})"),
+            "unknown" if spent is None else credit_words(int(spent * 1e6)) + ("" if sure == "exact" else f" ({sure})"),
             _missing(key, Figure.CAP, "none") if cap is None else credit_words(int(cap * 1e6)),
             f"{used:%m-%d %H:%M}" if used else _missing(key, Figure.LAST_USED, "never"),
         )

@@ -1,4 +1,7 @@
-"""One poll, from reading to outbox: the table of contents of the product."""
+"""One poll, from reading to outbox: the table of contents of the product.
+
+Longer than other files, so that it can be read from top to bottom in one place.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace

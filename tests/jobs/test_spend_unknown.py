@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from flowy_watch.core.edition import Edition, Issue
 from flowy_watch.core.message import Dialect, EmailMessage
 from flowy_watch.core.period import Period
@@ -13,6 +15,7 @@ from flowy_watch.core.usage import ALL_KEYS, Snapshot
 from flowy_watch.jobs.digest import digest_of
 from flowy_watch.jobs.exchange import import_file
 from flowy_watch.render import Reader, Renderer
+from flowy_watch.show import meter_fields, print_status, status_fields
 from flowy_watch.store import Store
 from tests.builders import DAY, HOUR, MINUTE, NOON, history, learned, snapshot
 
@@ -129,3 +132,13 @@ def test_a_digest_in_which_all_keys_together_are_known_is_whole(store: Store) ->
     assert mail.subject.startswith("Flowy spend W10: 70 credits")
     assert "not known" not in mail.text
     assert "cap" not in mail.text.lower()
+
+
+def test_status_says_unknown_where_spend_is_not_known(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Rig(store).poll(NOON, snapshot(name="silent")._replace(spent=None))
+    with store.read() as work:
+        print_status(status_fields(work, NOON) | meter_fields(tmp_path / "no ledger", NOON))
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "silent" in line)
+    assert "unknown" in line
