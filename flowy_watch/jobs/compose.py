@@ -53,11 +53,16 @@ def claim(
     due_at = work.outbox.next_due(channel.name)
     if due_at is None or due_at > max(now, due_by or now):
         return None
-    if not work.outbox.composed(channel.name):
-        _compose(work, channel, deals, quiet, now)
-        return work.outbox.claim(channel.name, until=until)
-    claimed = work.outbox.claim(channel.name, until=until)
-    return claimed if claimed is None or claimed.doubtful else _refreshed(work, claimed)
+    if work.outbox.composed(channel.name):
+        claimed = work.outbox.claim(channel.name, until=until)
+        if claimed is None or claimed.doubtful:
+            return claimed
+        claimed = _refreshed(work, claimed)
+        if not (quiet and claimed.page > 1 and all(hushed(n, quiet, now).held_until for n in claimed.notifications)):
+            return claimed
+        work.outbox.loosen(channel.name)  # the rest of a list whose first page came before quiet hours began
+    _compose(work, channel, deals, quiet, now)
+    return work.outbox.claim(channel.name, until=until)
 
 
 def _compose(work: Work, channel: Channel, deals: Deals, quiet: Hours | None, now: datetime) -> None:

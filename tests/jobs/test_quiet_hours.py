@@ -15,6 +15,7 @@ from flowy_watch.show import story_lines
 from flowy_watch.store import Store
 from tests.builders import HOUR, NOON, opened, route
 
+from .decisions import FactsRenderer
 from .outbox_rig import FakeChannel, OwnerRenderer, SetClock, deliver, end, outcomes, put
 
 SIESTA = Hours.parse_daily("12:00-16:00 Europe/Madrid")
@@ -154,3 +155,14 @@ def test_why_says_what_quiet_hours_held_back_before_and_after(store: Store) -> N
     clock.at = WAKES
     deliver(store, FakeChannel(), clock)
     assert said() == f"{held} sent to ops"
+
+
+def test_the_rest_of_a_list_whose_first_page_came_before_quiet_hours_waits_for_their_end(store: Store) -> None:
+    put(store, *"abcdef")
+    channel, clock = FakeChannel(), SetClock()
+    sender = Delivery(store, channel, FactsRenderer(), clock, quiet=Hours.parse_daily("14:00-16:00 Europe/Madrid"))
+    assert sender.send_due(most=1) == 1
+    clock.at = NOON + 2 * HOUR
+    assert sender.send_due() == 0
+    clock.at = WAKES
+    assert sender.send_due() == 1
