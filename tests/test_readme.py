@@ -30,6 +30,8 @@ def shown(text: str) -> list[str]:
     return [line.split("  #")[0].strip() for line in block.splitlines() if line.strip()]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("text", [pytest.param(README, id="README"), pytest.param(WAYS_IN, id="ways-in")])
 def test_the_commands_that_are_shown_run(text: str, tmp_path: Path) -> None:
     now: datetime = SystemClock().now()
