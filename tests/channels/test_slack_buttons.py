@@ -12,7 +12,6 @@ from time import monotonic
 from typing import Any
 
 import pytest
-import structlog
 from pydantic import ValidationError
 from slack_sdk import WebClient
 from structlog.testing import capture_logs
@@ -31,15 +30,6 @@ ACK_12 = action_id(Verb.ACKNOWLEDGE, 12)
 def slack() -> Iterator[FakeSlack]:
     with FakeSlack() as slack:
         yield slack
-
-
-@pytest.fixture(autouse=True)
-def every_line_is_heard() -> Iterator[None]:
-    """Whatever level a test before this one configured for its own process."""
-    before = structlog.get_config()
-    structlog.reset_defaults()
-    yield
-    structlog.configure(**before)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from flowy_watch.daemon import Daemon
@@ -35,15 +34,6 @@ class Seconds:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture(autouse=True)
-def every_line_is_heard() -> Iterator[None]:
-    """Whatever level a test before this one configured for its own process."""
-    before = structlog.get_config()
-    structlog.reset_defaults()
-    yield
-    structlog.configure(**before)
 
 
 class Checks(Receiver):
