@@ -141,7 +141,7 @@ def _render(site: "Site", visit: Visit, asked: Asked, work: Work, version: str) 
     spends = work.views.spends([line.key_no for line in listed], days)
     totals = work.views.totals(today - 7 * DAY)
     known = [row.spent for row in rows if row.spent is not None]
-    unknown = sum(row.seen and row.spent is None for row in rows)
+    unknown = sum(1 for row in rows if row.seen and row.spent is None)
     if unknown and any(row.key_id == ALL_KEYS and row.spent is not None for row in rows):
         unknown = 0  # it stands for them
     burn = _burn(totals, today)

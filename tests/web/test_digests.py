@@ -1,6 +1,8 @@
 """Finished weeks and months on the dashboard, as they are mailed."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -127,3 +129,12 @@ def test_programs_get_the_figures_that_the_pages_show(studio: House) -> None:
     assert [key["name"] for key in media["keys"]] == ["render"]
     for place in ("2026-W10", "9999-W52", "0000-00", "x", "2026-W09?owner=nobody"):
         assert machine.get(f"/api/v1/digests/{place}").status_code == 404, place
+
+
+def test_a_key_of_which_no_day_is_known_stops_no_page(studio: House, tmp_path: Path) -> None:
+    (database,) = tmp_path.glob("*.db")
+    with closing(sqlite3.connect(database)) as opened:
+        opened.execute("DELETE FROM daily_snapshots")
+        opened.commit()
+    for path in ("/", "/keys/key_1", "/digests"):
+        assert studio.browser().get(path).status_code == 200
