@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flowy_watch.cli.common import By, Json, Why, app, me_or, say
+from flowy_watch.cli.common import By, Json, Why, app, me_or, say, usage
 from flowy_watch.cli.desk import Server, TokenFile, desk_of
 
 Key = Annotated[str, typer.Argument(help="A key's name, id, fingerprint, or last four where no other has them.")]
@@ -23,6 +23,7 @@ def block(
     """Have the meter refuse a key from its next request on; what does not pass through the meter goes on."""
     from flowy_watch.show import as_json
 
+    _require(key)
     with desk_of(context, server, token_file) as desk:
         done = desk.block(key, by=me_or(by), why=why)
     taken = done.pop("taken")
@@ -43,6 +44,13 @@ def unblock(
     context: typer.Context, key: Key, why: Why = "", by: By = "", server: Server = None, token_file: TokenFile = None
 ) -> None:
     """Let the meter pass a blocked key on again."""
+    _require(key)
     with desk_of(context, server, token_file) as desk:
         done = desk.unblock(key, by=me_or(by), why=why)
     say(f"Let through again: {done['key']} (blocked by {done['by']} on {done['at']:%Y-%m-%d %H:%M} UTC)")
+
+
+def _require(key: str) -> None:
+    """Said before anything is opened: what is missing then is not the point."""
+    if not key.strip():
+        raise usage("KEY is empty: give the name, id, fingerprint or last four of a key")
