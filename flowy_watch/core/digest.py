@@ -274,6 +274,11 @@ class Digest:
         return round(median(known)) if known and len(known) == len(self.earlier) else None
 
     @property
+    def unseen(self) -> bool:
+        """Nothing is known of any of its days."""
+        return not self.total and all(day.unseen for day in self.days[-self.period.length :])
+
+    @property
     def empty(self) -> bool:
         """Nothing was spent and nothing happened."""
         moved = any(key.new or key.revoked or key.cap_changed for key in self.keys)

@@ -18,7 +18,9 @@ def credits_about(amount: Microcredits) -> str:
 
 
 def percent(share: float, *, signed: bool = True) -> str:
-    """`+8 %`, `−12 %`, `0 %`; `×12` where per cents would be hard to grasp."""
+    """`+8 %`, `−12 %`, `0 %`; `×12` where per cents would be hard to grasp, and `>×999` where nothing is grasped."""
+    if signed and share >= 998.5:
+        return ">×999"
     if signed and share >= 9.995:
         return f"×{share + 1:,.0f}"
     per_cent = round(share * 100)

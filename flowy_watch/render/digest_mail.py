@@ -64,7 +64,7 @@ def notice_of(digest: Digest, reader: Reader) -> Notice:
     parts = (
         Part(Role.DECISION, (line(bold("To do")),), asks, link=reader.api_keys_url) if asks else Part(Role.DECISION),
         Part(Role.VERDICT, (*sheet.caveats, *sheet.verdict)),
-        Part(Role.MONEY, (line(bold("Who")),), rows) if rows else Part(Role.MONEY),
+        Part(Role.MONEY, (line(bold("Who"), ", in credits"),), rows) if rows else Part(Role.MONEY),
         *more,
     )
     return Notice(Mood.WARNING if asks else Mood.INFO, sheet.subject, parts, sheet.footer)

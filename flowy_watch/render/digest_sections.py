@@ -126,9 +126,9 @@ def _small(digest: Digest) -> Iterator[Line]:
         excess[name] = excess.get(name, 0) + one.excess
     ranked = sorted(excess.items(), key=lambda item: (-item[1], item[0]))
     named = ", ".join(f"{name} +{credits_about(amount)}" for name, amount in ranked[:_MOST_NAMES])
-    more = f" and {len(ranked) - _MOST_NAMES:,} more" if len(ranked) > _MOST_NAMES else ""
-    many = count(len(digest.small), "small anomaly", "small anomalies")
-    what = f" not told: {named}{more} credits beyond the expected, each too little for an alert. "
+    more = f" and {count(len(ranked) - _MOST_NAMES, 'more key')}" if len(ranked) > _MOST_NAMES else ""
+    many, whole = count(len(digest.small), "small anomaly", "small anomalies"), credits_about(sum(excess.values()))
+    what = f" not told, each too little for an alert, {whole} credits beyond the expected: {named}{more}. "
     yield line(bold(many), what, code("flowy-watch alerts --small"))
 
 

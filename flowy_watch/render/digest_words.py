@@ -94,11 +94,11 @@ def _about(digest: Digest) -> str:
 def _subject(digest: Digest, asks: int, about: str) -> str:
     about = about if digest.period.span is Span.MONTH else about.replace("week ", "W", 1)
     if digest.empty and not asks:
-        return f"Flowy spend {about}: nothing spent, nothing happened"
+        return f"Flowy spend {about}: " + ("nothing was seen" if digest.unseen else "nothing spent, nothing happened")
     least = "≥" if digest.at_least else ""
     change = moved(digest.of_keys, digest.before)
     parts = [f"{least}{credits_about(digest.total)} credits" + (f" ({change})" if change not in ("", "new") else "")]
-    if digest.unknown:
+    if digest.unknown or digest.unseen:
         parts = ["not known"]
     if asks:
         parts.append(count(asks, "action"))
@@ -109,6 +109,9 @@ def _subject(digest: Digest, asks: int, about: str) -> str:
 
 def _verdict(digest: Digest) -> Iterator[Line]:
     unit, many = ("week", "weeks") if digest.period.span is Span.WEEK else ("month", "months")
+    if digest.unseen:
+        yield line(f"Nothing was seen of this {unit}: what was spent is not known.")
+        return
     if digest.empty:
         yield line(f"Nothing was spent and nothing happened this {unit}.")
         return
@@ -116,7 +119,7 @@ def _verdict(digest: Digest) -> Iterator[Line]:
         yield line(bold("What was spent is not known"), ": no source that is configured tells it.")
         yield from _balance(digest)
         return
-    least = "at least " if digest.at_least else ""
+    least = "At least " if digest.at_least else ""
     parts: list[str] = []
     if digest.before:
         parts.append(f"{moved(digest.of_keys, digest.before)} against the {unit} before")
@@ -142,9 +145,10 @@ def _verdict(digest: Digest) -> Iterator[Line]:
     if digest.month:
         yield line(f"{digest.month_name} will cost about ", bold(_expected(digest.month)), " credits.")
     if digest.foretold:
-        held = digest.foretold.holds(digest.of_keys)
-        came = "it came out within" if held else "it came out beyond that"
-        yield line(f"Before it began, this {unit} was expected at {_expected(digest.foretold)} credits: {came}.")
+        yield line(
+            f"Before it began, this {unit} was expected at {_expected(digest.foretold)} credits: "
+            f"it came out {_held(digest.foretold, digest.of_keys)}."
+        )
     if (digest.month or digest.foretold) and not digest.owner:
         yield line("Ranges in brackets are meant to hold four times out of five.")
 
@@ -155,7 +159,8 @@ def _balance(digest: Digest) -> Iterator[Line]:
         return
     lasts = (", lasts ", bold(runway_words(digest.runway)), " at the expected burn") if digest.runway else ()
     rose = f", topped up by {credits_about(balance.rose)} credits" if balance.rose else ""
-    burn = f" of {credits_about(digest.total // digest.period.length)} credits a day" if digest.total else ""
+    ahead = digest.ahead
+    burn = f" of {credits_about(ahead[-1].amount // len(ahead))} credits a day" if ahead and ahead[-1].amount else ""
     yield line(
         "Balance ", bold(f"{credits_about(balance.at_end)} credits"), *lasts, f"{burn}{rose}." if lasts else f"{rose}."
     )
@@ -170,7 +175,9 @@ def _workspace_balance(digest: Digest) -> Iterator[Line]:
 
 def _caveats(digest: Digest) -> Iterator[Line]:
     missing, length = digest.missing_days, digest.period.length
-    if len(missing) == length:
+    if digest.unseen:
+        pass  # the verdict says so
+    elif len(missing) == length:
         yield line(bold("Nothing was seen to its end"), " on any day: every figure is a least.")
     elif missing:
         named = ", ".join(day_words(day) for day in missing[:_MOST_DAYS])
@@ -204,6 +211,12 @@ def _expected(expected: Expected) -> str:
     return credits_about(expected.amount) + (f" ({low}–{high})" if low != high else "")
 
 
+def _held(expected: Expected, spent: Microcredits) -> str:
+    if expected.holds(spent):
+        return "within"
+    return "above that" if spent > expected.high else "below that"
+
+
 def _row(part: Contribution, digest: Digest) -> Row:
     key = part.key
     share = percent(part.spent / digest.total, signed=False) if digest.total else ""
@@ -228,6 +241,9 @@ def _owner_rows(digest: Digest) -> Iterator[Row]:
     if others := owners[len(shown) :]:
         now, before = sum(one[1] for one in others), sum(one[2] for one in others)
         yield _sum_row(f"{len(others):,} other owners", now, before, digest)
+    if digest.unattributed:
+        share = percent(digest.unattributed / digest.total, signed=False)
+        yield Row(UNATTRIBUTED, "", "", credits_about(digest.unattributed), share, "")
 
 
 def _sum_row(name: str, now: Microcredits, before: Microcredits, digest: Digest) -> Row:

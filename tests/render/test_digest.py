@@ -22,13 +22,16 @@ from flowy_watch.render.chart_palette import DARK, LIGHT, SERIES
 from flowy_watch.render.digest_figures import credits_about, percent
 from flowy_watch.render.digest_json import digest_fields
 from flowy_watch.render.digest_mail import page_of
+from flowy_watch.render.digest_words import sheet_of
+from flowy_watch.render.phrase import When
 from tests.builders import credit
-from tests.core.digests import WEEK, alert_figures, balance, digest, key
+from tests.core.digests import MADE, WEEK, alert_figures, balance, digest, key
 
 from .block_kit import objection
 
 KEYS_URL = "https://app.example.com/settings/api-keys"
 RENDERER = Renderer(Reader("Acme Studio", KEYS_URL, ZoneInfo("Europe/Madrid")))
+WHEN = When(ZoneInfo("Europe/Madrid"), MADE)
 SPREAD = [10.0] * 7
 MAIL_LIMIT = 102_000
 VOID = {"meta", "img", "br", "hr", "link", "wbr"}
@@ -264,6 +267,7 @@ def test_figures_are_rounded_only_where_cents_are_noise() -> None:
         "0.5", "99.99", "100", "-101", "1,235",
     ]  # fmt: skip
     assert [percent(n) for n in (0.08, -0.124, 0.001, 0.0, 11.0)] == ["+8 %", "−12 %", "0 %", "0 %", "×12"]
+    assert [percent(n) for n in (998.0, 999.0, 1e12)] == ["×999", ">×999", ">×999"]
     assert percent(0.001, signed=False) == "<1 %"
 
 
@@ -347,6 +351,26 @@ def test_words_in_pictures_stand_out_too() -> None:
         assert all(contrast(colour, palette.paper) >= 2.3 for colour in SERIES[palette])
 
 
+def test_owners_and_what_no_key_explains_add_up_to_the_total_as_shown() -> None:
+    made = usual(balance=balance(34_000, fell=11_000), owners={"render": "ana", "batch": "ben"})
+    rows = sheet_of(made, "", WHEN).owners
+    assert [(row.name, row.spent) for row in rows] == [("ana", "7,000"), ("ben", "3,500"), ("unattributed", "500")]
+    assert credits_about(made.total) == "11,000"
+
+
+def test_a_week_that_nobody_saw_is_not_called_one_without_spend() -> None:
+    told = mail(digest())
+    assert told.subject == "Flowy spend W47: nothing was seen"
+    assert "Nothing was seen of this week: what was spent is not known." in told.text
+    assert "nothing happened" not in told.text
+
+
+@pytest.mark.parametrize(("spent", "came"), [(100, "within"), (150, "above that"), (50, "below that")])
+def test_how_well_it_was_foretold_says_on_which_side_it_came_out(spent: float, came: str) -> None:
+    told = " ".join(mail(digest(key("a", *[spent] * 7), per_day=100)).text.split())
+    assert f"Before it began, this week was expected at 700 credits: it came out {came}." in told
+
+
 def test_a_first_week_after_nothing_says_so() -> None:
     assert "nothing was spent the week before" in " ".join(mail(digest(key("a", 5), per_day=0)).text.split())
 
@@ -358,11 +382,11 @@ def test_small_anomalies_are_one_line_added_up_by_key_and_stay_with_their_owner(
 
     made = usual(small=[small("render", 3), small("batch", 6.5), small("render", 4)])
     words = (
-        "3 small anomalies not told: render +7, batch +6.5 credits beyond the expected, each too little for an alert."
+        "3 small anomalies not told, each too little for an alert, 13.5 credits beyond the expected: render +7, batch +6.5."
     )
     assert words in " ".join(mail(made).text.split())
     assert words.partition(":")[2] in str(slack(made).blocks)
-    assert "2 small anomalies not told: render +7 credits" in " ".join(mail(made.for_owner("ana")).text.split())
+    assert "2 small anomalies not told, each too little" in " ".join(mail(made.for_owner("ana")).text.split())
     assert [one["excess_microcredits"] for one in digest_fields(made)["small_anomalies"]] == [3e6, 6.5e6, 4e6]
 
 
