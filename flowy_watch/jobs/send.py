@@ -115,9 +115,10 @@ class Delivery:
     def due_in(self) -> float | None:
         """Seconds until something may be sent; None when nothing waits."""
         with self._store.read() as work:
-            due_at, held = work.outbox.next_due(self._channel.name), work.outbox.is_held(self._channel.name)
-        if due_at is None:
+            comes = work.outbox.comes_next(self._channel.name)
+        if comes is None:
             return None
+        due_at, held = comes
         left = (due_at - self._clock.now()).total_seconds()
         awaited, ends = self._awaited
         if due_at != awaited:

@@ -103,13 +103,12 @@ class Outbox:
         Strictly in order: while the first waits for its next try, or is leased, all others wait behind it. Only what
         waits for a single recipient's sake is tried beside the others.
         """
-        row = self._first(channel)
-        return None if row is None else _due_at(row)
+        return None if (comes := self.comes_next(channel)) is None else comes[0]
 
-    def is_held(self, channel: str) -> bool:
-        """Whether what comes next waits for a time of day, and not for a pause to pass."""
+    def comes_next(self, channel: str) -> tuple[datetime, bool] | None:
+        """`next_due`, and whether it waits for a time of day, and not for a pause to pass."""
         row = self._first(channel)
-        return row is not None and row.held_until is not None and row.held_until == _due_at(row)
+        return None if row is None else (due_at := _due_at(row), row.held_until == due_at)
 
     def _first(self, channel: str) -> Row[Any] | None:
         """What was composed comes first, page by page and its carrier before the rest; then what no quiet hours hold,
