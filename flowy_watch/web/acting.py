@@ -92,7 +92,7 @@ def _at_meter(act: Callable[..., Blocked], site: "Site", visit: Visit, wanted: W
     ledger = open_ledger(site.settings)
     try:
         who, why = _by(visit, wanted), wanted.text("why")
-        return act(site.store, ledger, wanted.pattern("key"), by=who, why=why, now=visit.now, **more)
+        return act(site.store, ledger, wanted.metered(), by=who, why=why, now=visit.now, **more)
     finally:
         ledger.close()
 

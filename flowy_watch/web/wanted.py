@@ -64,9 +64,16 @@ class Wanted:
         return value
 
     def pattern(self, name: str) -> str:
+        return self._naming(name, "a key's name or id; * matches anything")
+
+    def metered(self) -> str:
+        """The one key that the meter is to refuse or to let through."""
+        return self._naming("key", "its name, id, fingerprint or last four characters")
+
+    def _naming(self, name: str, how: str) -> str:
         found = self.text(name)
         if not found:
-            raise Refusal(422, f"{name} is missing: a key's name or id; * matches anything.")
+            raise Refusal(422, f"{name} is missing: {how}.")
         return found
 
     def kind(self) -> str:
