@@ -122,8 +122,12 @@ class PollJob:
 
         Both would want the interpreter, and the poll would get it back a few milliseconds late, again and again.
         """
-        if not self._idle.is_set():
-            self._idle.wait(max(0.0, self._step_began + _GIVEN - monotonic()))
+        if left := self.works_for():
+            self._idle.wait(left)
+
+    def works_for(self) -> float:
+        """So many seconds at most what can wait should wait; 0 when no poll works."""
+        return 0.0 if self._idle.is_set() else max(0.0, self._step_began + _GIVEN - monotonic())
 
     def _step_begins(self) -> None:
         self._step_began = monotonic()

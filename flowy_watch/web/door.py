@@ -1,5 +1,6 @@
 """The way in: which requests are heard at all, who asks, and what every answer carries."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 COOKIE = "flowy_watch"
 FORM_LIMIT = 64 * 1024
+_GLANCE = 0.02  # seconds after which somebody who waits looks again whether the poll has ended
 _CSP = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; "
     "img-src 'self' data:"
@@ -51,11 +53,11 @@ Answer = Callable[[Request], Awaitable[Response]]
 class Frame:
     """Round every answer: refuses names that are not ours (DNS rebinding), adds the headers that keep a page safe.
 
-    The thread of the web itself waits while a poll works: what else is asked stays with the operating system, unread.
+    While a poll works, requests wait here, each for a second or two at most; only `/healthz` is answered.
     """
 
-    def __init__(self, app: ASGIApp, known: Callable[[str], bool], give_way: Callable[[], None]) -> None:
-        self._app, self._known, self._give_way = app, known, give_way
+    def __init__(self, app: ASGIApp, known: Callable[[str], bool], poll_works_for: Callable[[], float]) -> None:
+        self._app, self._known, self._poll_works_for = app, known, poll_works_for
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def framed(message: Message) -> None:
@@ -69,11 +71,12 @@ class Frame:
 
         if scope["type"] != "http":
             return
-        self._give_way()
         if not self._known(Headers(scope=scope).get("host", "")):
             refusal = Response("This name is not served here; web.url says which is.\n", 421, media_type="text/plain")
             await refusal(scope, receive, framed)
             return
+        while scope["path"] != "/healthz" and (left := self._poll_works_for()):
+            await asyncio.sleep(min(left, _GLANCE))
         await self._app(scope, receive, framed)
 
 

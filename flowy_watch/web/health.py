@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from flowy_watch.web.visit import Visit
@@ -10,8 +11,8 @@ if TYPE_CHECKING:
     from flowy_watch.web.site import Site
 
 
-def alive(_site: "Site", _visit: Visit) -> Response:
-    """The web's thread and a worker answer."""
+async def alive(_request: Request) -> Response:
+    """The web's thread answers: at once, whatever workers and polls are busy with."""
     return PlainTextResponse("ok\n")
 
 

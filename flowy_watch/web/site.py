@@ -55,6 +55,10 @@ class Site:
         """A page waits while a poll works, at every place that calls this; a second or two of each poll at most."""
         self._poll.give_way()
 
+    def poll_works_for(self) -> float:
+        """So many seconds at most a page still waits for the poll that works; 0 when none does."""
+        return self._poll.works_for()
+
     def listens_on(self, port: int) -> None:
         self.port = port
 
@@ -118,7 +122,7 @@ def build_site(site: Site, workers: Workers) -> Starlette:
     page = partial(_route, site, workers)
     act = partial(_route, site, workers, needs=Role.OPERATOR, method="POST")
     routes: list[BaseRoute] = [
-        page("/healthz", health.alive, needs=Role.NOBODY, machine=True),
+        Route("/healthz", health.alive),
         page("/readyz", health.ready, needs=Role.NOBODY, machine=True),
         page("/metrics", metrics.metrics, needs=Role.NOBODY, machine=True),
         page("/sign-in", sign_in.ask, needs=Role.NOBODY),
@@ -152,7 +156,7 @@ def build_site(site: Site, workers: Workers) -> Starlette:
     ]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Frame, site.known_host, site.give_way)],
+        middleware=[Middleware(Frame, site.known_host, site.poll_works_for)],
         exception_handlers={HTTPException: elsewhere(site)},
     )
 

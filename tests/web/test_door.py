@@ -84,7 +84,7 @@ def test_a_session_ends_when_its_token_is_replaced(tmp_path: Path) -> None:
         cookies = [dict(browser.client.cookies) for browser in (by_token, by_link)]
     with House(tmp_path, web='token = "another-token-of-today"') as house:
         assert [signed_in(house.client(cookies=cookie)) for cookie in cookies] == [False, True]
-        assert house.machine(TOKEN).get("/healthz").status_code == 401
+        assert house.machine(TOKEN).get("/readyz").status_code == 401
 
 
 def test_after_ten_wrong_tokens_nobody_there_is_listened_to_for_a_while(house: House) -> None:
