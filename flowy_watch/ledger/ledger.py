@@ -106,6 +106,13 @@ class Ledger:
                 ).fetchall()
             )
 
+    def prices_for(self, fingerprint: str) -> tuple[Price, ...]:
+        """Those of the apps that a key was seen to run."""
+        with self._file.read() as connection:
+            rows = connection.execute("SELECT app_id FROM app_seen WHERE fingerprint = ?", (fingerprint,)).fetchall()
+        ran = {app_id for (app_id,) in rows}
+        return tuple(price for price in self.prices() if price.app_id in ran)
+
     def apps(self) -> tuple[AppSeen, ...]:
         with self._file.read() as connection:
             rows = connection.execute(

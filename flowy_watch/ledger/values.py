@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from flowy_watch.core.usage import Microcredits
+from flowy_watch.core.usage import Microcredits, clean_name
+from flowy_watch.core.words import credit_words
 from flowy_watch.ledger.batch import Counts
 
 NO_KEY = "none"
@@ -95,6 +96,13 @@ class Price:
     low: Microcredits
     high: Microcredits
     source: PriceSource
+
+    @property
+    def words(self) -> str:
+        """`poster 12 credits ±1`; a configured one is exact."""
+        off = max(self.high - self.price, self.price - self.low)
+        around = f" ±{credit_words(off)}" if off else ""
+        return f"{clean_name(self.app_id)} {credit_words(self.price)} credits{around}"
 
 
 @dataclass(frozen=True, slots=True)

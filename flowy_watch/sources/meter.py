@@ -13,9 +13,9 @@ from flowy_watch.core.check import Check
 from flowy_watch.core.provenance import Figure, From, Knowledge, Provenance, Sure
 from flowy_watch.core.sighting import Sighting, Sightings
 from flowy_watch.core.usage import MOST, Answers, KeyStatus, Reading, Skipped, Snapshot, clean_name, day_of, day_start
-from flowy_watch.core.words import credit_words, span_words
+from flowy_watch.core.words import span_words
 from flowy_watch.errors import SourceError, StoreError
-from flowy_watch.ledger import NO_KEY, OTHER, AppSeen, KeyUse, Ledger, OriginSeen, Price, UseStatus
+from flowy_watch.ledger import NO_KEY, OTHER, AppSeen, KeyUse, Ledger, OriginSeen, UseStatus
 
 NAME = "meter"
 _NO_KEYS = (NO_KEY, OTHER)
@@ -81,7 +81,9 @@ class MeterSource:
             detail = f"{few} ran today without a price: their runs count as 0 credits; set meter.prices"
             yield Check("every app has a price", ok=False, detail=clean_name(detail))
         else:
-            shown = "; ".join(map(_price_words, prices[:10])) + ("; and others" if len(prices) > 10 else "")
+            shown = "; ".join(f"{one.words}, {one.source.value}" for one in prices[:10]) + (
+                "; and others" if len(prices) > 10 else ""
+            )
             yield Check("every app has a price", ok=True, detail=clean_name(shown))
 
     def close(self) -> None:
@@ -104,13 +106,6 @@ class MeterSource:
             sure[Figure.SPENT] = Sure.LEAST
         figures = {figure: From(NAME, how) for figure, how in sure.items()}
         return Provenance(figures, {NAME: use.fingerprint}, use.fingerprint)
-
-
-def _price_words(price: Price) -> str:
-    """`app_1 12 credits ±1, learned`"""
-    off = max(price.high - price.price, price.price - price.low)
-    around = f" ±{credit_words(off)}" if off else ""
-    return f"{price.app_id} {credit_words(price.price)} credits{around}, {price.source.value}"
 
 
 def _snapshot(use: KeyUse, now: datetime) -> Snapshot:

@@ -17,7 +17,7 @@ from flowy_watch.core.provenance import Figure, Provenance
 from flowy_watch.core.usage import ALL_KEYS, CREDIT, DAY, day_of, day_start
 from flowy_watch.core.words import credit_words
 from flowy_watch.errors import NotFound, StoreError
-from flowy_watch.ledger import Block
+from flowy_watch.ledger import Block, Price, PriceSource
 from flowy_watch.render.chart import Chart, series_chart
 from flowy_watch.render.phrase import shorten, visible
 from flowy_watch.web.api import json
@@ -53,6 +53,15 @@ class Cell:
     odd: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """What the meter knows of a key."""
+
+    block: Block | None
+    prices: Sequence[Price]
+    """Learned ones of the apps that it runs: its spend is as sure as they are."""
+
+
 def show(site: "Site", visit: Visit) -> Response:
     row, hours, baseline, daily, snapshots, alerts = _facts(site, visit)
     today = day_of(visit.now)
@@ -86,19 +95,21 @@ def show(site: "Site", visit: Visit) -> Response:
         reset=day_start(today + DAY),
         provenance=provenance,
         cap_known=cap is not None or provenance is None or Figure.CAP in provenance.figures,
-        block=_block(site, provenance),
+        metered=_metered(site, provenance),
         refusals=[one for one in answers if one.refused or one.capped or one.throttled],
         done=DONE.get(visit.query.get("done", ""), ""),
     )
 
 
-def _block(site: "Site", provenance: Provenance | None) -> str | Block | None:
-    """The block on a key at the meter; empty where there is none; None where the meter does not see the key."""
+def _metered(site: "Site", provenance: Provenance | None) -> Metered | None:
+    """None where the meter does not see the key."""
     if provenance is None or not provenance.fingerprint or not site.settings.ledger.exists():
         return None
     ledger = open_ledger(site.settings)
     try:
-        return next((one for one in ledger.blocks() if one.fingerprint == provenance.fingerprint), "")
+        mark = provenance.fingerprint
+        prices = [one for one in ledger.prices_for(mark) if one.source is PriceSource.LEARNED]
+        return Metered(next((one for one in ledger.blocks() if one.fingerprint == mark), None), prices)
     except StoreError:
         return None
     finally:

@@ -381,9 +381,8 @@ def test_small_anomalies_are_one_line_added_up_by_key_and_stay_with_their_owner(
                             excess=credit(excess), least=credit(10))  # fmt: skip
 
     made = usual(small=[small("render", 3), small("batch", 6.5), small("render", 4)])
-    words = (
-        "3 small anomalies not told, each too little for an alert, 13.5 credits beyond the expected: render +7, batch +6.5."
-    )
+    words = "3 small anomalies not told, each too little for an alert, 13.5 credits beyond the expected: "
+    words += "render +7, batch +6.5."
     assert words in " ".join(mail(made).text.split())
     assert words.partition(":")[2] in str(slack(made).blocks)
     assert "2 small anomalies not told, each too little" in " ".join(mail(made.for_owner("ana")).text.split())

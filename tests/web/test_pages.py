@@ -12,8 +12,8 @@ from flowy_watch.core.alert import Alert, Change, Status, Transition
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.provenance import Figure, From, Provenance, Sure
 from flowy_watch.core.usage import ALL_KEYS, Answers, day_of
-from flowy_watch.ledger import Batch, Ledger
-from flowy_watch.ledger.batch import KeySeen, RunEnded
+from flowy_watch.ledger import Batch, Ledger, Price, PriceSource
+from flowy_watch.ledger.batch import KeySeen, RunEnded, Seen
 from flowy_watch.render.chart_palette import CHART_STYLE
 from flowy_watch.web.look import STATIC
 from flowy_watch.web.visit import Role
@@ -192,7 +192,10 @@ def test_a_key_shows_its_charts_its_use_its_safeguards_and_how_to_stop_it(house:
 
 def test_a_key_that_passes_through_the_meter_is_blocked_there_and_let_through_by_form(tmp_path: Path) -> None:
     ledger, mark = Ledger(tmp_path / "meter.db"), "0123456789abcdef"
-    ledger.add(Batch(keys={mark: KeySeen(NOON, "4f2a", used_at=NOON)}, outcomes={"none": RunEnded("failed", NOON)}))
+    ledger.add(Batch(keys={mark: KeySeen(NOON, "4f2a", used_at=NOON)}, outcomes={"none": RunEnded("failed", NOON)},
+                     apps={(mark, "poster"): Seen(NOON, NOON, 3, 3)}))  # fmt: skip
+    prices = (Price(app, 12_000_000, 11_000_000, 13_000_000, PriceSource.LEARNED) for app in ("poster", "film"))
+    ledger.learn_prices(prices)
     priced = Provenance({Figure.SPENT: From("meter", Sure.BY_PRICE)}, {"meter": mark}, mark)
     with House(tmp_path, more=f'[meter]\nledger = "{tmp_path / "meter.db"}"') as house:
         house.poll(snapshot(5, last_four="4f2a"))
@@ -209,6 +212,7 @@ def test_a_key_that_passes_through_the_meter_is_blocked_there_and_let_through_by
     assert "· by price, from meter" in before
     assert "Faster: block it at the meter." in before
     assert "Where its figures come from: spend by price, from meter." in before
+    assert "learned from how the balance fell: poster 12 credits ±1." in before
     assert "Blocked at the meter by Ana since" in during
     assert ([b.why for b in blocks], refused, ledger.blocks()) == (["leaked"], 403, ())
     ledger.close()
@@ -392,3 +396,6 @@ def test_no_other_site_and_no_old_form_blocks_a_key_or_lets_it_through(house: Ho
     assert house.client().post(path, data={"key": "key_1"}, headers=browser.origin).status_code == 401
     assert house.browser(Role.VIEWER).act(path, key="key_1").status_code == 403
     assert browser.act(path, key="key_1").status_code == 404  # heard: there is no ledger here
+    nameless = browser.act(path)
+    assert nameless.status_code == 422
+    assert "key is missing: its name, id, fingerprint or last four characters." in text(nameless.text)
