@@ -238,7 +238,7 @@ class Baseline:
         """How surprising the spend up to now is, and that of three days; None where it is not.
 
         To be asked when a poll saw spend: `part` of `hour` has gone by, `spent` was spent in it, and `last_hour` in
-        the sixty minutes up to now, in credits; `paced` is what an even pace adds.
+        the sixty minutes up to now, in credits; `signs` is what speaks for an incident beside how much was spent.
         """
         if not self.judges:
             self.room = inf
@@ -249,6 +249,8 @@ class Baseline:
             self.room = self._find_room()
         if spent <= self.room:
             return None, None
+        if self.last_hour != hour - 1:
+            part = 1.0  # after a gap no hour before it makes up for a job whose whole spend comes as the hour begins
         expected, still = self._expected * part, self._still
         verdict = drift = None
         stream, goes_on, above = SPENT, True, False

@@ -367,6 +367,16 @@ def test_after_a_gap_the_hour_is_judged_as_if_the_key_had_been_watched(missed: i
     assert surprise(baseline, 2000, TONIGHT + missed) > TOLD
 
 
+def test_after_a_gap_a_job_that_spends_at_the_full_hour_is_not_odd() -> None:
+    def after_gap(times: float) -> float:
+        baseline = after(lambda hour: 0.0 if hour % 2 else 20 + usually(hour), until=TONIGHT - 5)
+        verdict, _ = baseline.judge(TONIGHT, 0.25, 120 * times, 120 * times)
+        return verdict.surprise if verdict else 0.0
+
+    assert after_gap(1) == 0
+    assert after_gap(10) > TOLD
+
+
 # --- what people are shown ---
 
 
