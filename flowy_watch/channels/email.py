@@ -90,8 +90,8 @@ class EmailChannel:
 
     Nobody sees the others, and whatever happens to one recipient happens to that one alone. When a message must be
     tried again, those with whom it is over are left out, and the next try begins with another of the rest: a mail to
-    one of them that stalls the server does so last. Where a crash cost the memory of that, the `Message-ID`, the same
-    over every try, lets the receiving side drop the double.
+    one of them that stalls the server does so last. Where a crash cost the memory of that, the `Message-ID` and the
+    words, the same over every try, let the receiving side drop the double.
 
     Every mail of an alert answers the one before it and refers to the same made-up first message, so mail programs
     show them as one conversation whichever of them arrived. It is never itself sent: were the first mail to carry
@@ -281,8 +281,10 @@ class EmailChannel:
                 f'the mail server of channel "{self.name}" took the mail to {recipient} and gave no answer',
                 settled=settled,
             ) from error
-        if code != 250:
+        if 400 <= code < 600:
             return self._refused("the mail", recipient, code, answer, settled)
+        if code // 100 != 2:
+            raise Doubtful(f'the mail server of channel "{self.name}" took the mail and talks no SMTP', settled=settled)
         settled[recipient] = ""
         return ""
 

@@ -81,4 +81,7 @@ class FactsMessage:
     """Every notification that is told; none in a test or a digest."""
 
 
-Message: TypeAlias = SlackMessage | EmailMessage | PlainMessage | FactsMessage
+Words: TypeAlias = SlackMessage | EmailMessage | PlainMessage
+"""What people read."""
+
+Message: TypeAlias = Words | FactsMessage

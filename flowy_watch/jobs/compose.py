@@ -48,7 +48,8 @@ def claim(
 
     Due is what is due by now, or by `due_by`, where the clock was set back while that was waited for.
     What waited until quiet hours began waits for their end. With the caller's commit it is settled what the message
-    carries: every try after it sends the very same one, until an answer says that nothing was taken.
+    carries: every try after it sends the very same one, until an answer says that nothing was taken. Its words are
+    written down before the first try.
     """
     due_at = work.outbox.next_due(channel.name)
     if due_at is None or due_at > max(now, due_by or now):

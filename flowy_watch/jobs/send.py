@@ -16,7 +16,7 @@ from flowy_watch.clock import Clock
 from flowy_watch.core.alert import Change
 from flowy_watch.core.bundle import Form, Waiting
 from flowy_watch.core.hours import Hours
-from flowy_watch.core.message import Dialect, Message
+from flowy_watch.core.message import Dialect, FactsMessage, Message
 from flowy_watch.core.notification import Manner, Notification
 from flowy_watch.core.plan import MOST_UPDATES
 from flowy_watch.core.story import follow_ups
@@ -195,11 +195,20 @@ class Delivery:
         return "" if told.manner is not Manner.POST and first == stands else first
 
     def _message(self, claimed: Claimed) -> Message:
+        """What people read is written down before the first try: each further one says the same to the letter, though
+        it is another process's, of another version or with another configuration."""
+        if claimed.words:
+            return claimed.words
         if claimed.form is Form.ALONE:
-            return self._renderer.render(claimed.notification, self._channel.dialect)
-        return self._renderer.render_page(
-            claimed.notifications, self._channel.dialect, headline=claimed.headline, form=claimed.form
-        )
+            message = self._renderer.render(claimed.notification, self._channel.dialect)
+        else:
+            message = self._renderer.render_page(
+                claimed.notifications, self._channel.dialect, headline=claimed.headline, form=claimed.form
+            )
+        if not isinstance(message, FactsMessage):
+            with self._store.write() as work:
+                work.outbox.freeze(claimed, message)
+        return message
 
     def _settle(self, claimed: Claimed, envelope: Envelope) -> Receipt | _Unsettled:
         """What an earlier try may have delivered: asked before any resend, where the channel can be asked."""

@@ -5,10 +5,11 @@ from base64 import b64decode, b64encode
 from dataclasses import replace
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from flowy_watch.core.edition import Issue
 from flowy_watch.core.finding import Finding
+from flowy_watch.core.message import Words
 from flowy_watch.core.notification import Manner, Notification
 from flowy_watch.core.stop import Stop
 from flowy_watch.core.wobble import STEADY, Wobble
@@ -16,6 +17,7 @@ from flowy_watch.core.wobble import STEADY, Wobble
 _FINDING = TypeAdapter(Finding)
 _NOTIFICATION = TypeAdapter(Notification)
 _ISSUE = TypeAdapter(Issue)
+_WORDS: TypeAdapter[Words] = TypeAdapter(Words, config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
 _STOP = TypeAdapter(Stop)
 _WOBBLE = TypeAdapter(Wobble)
 
@@ -60,6 +62,18 @@ def load_notification(payload: dict[str, Any]) -> Notification:
     if isinstance(packed := payload.get("issue"), str):
         payload = payload | {"issue": _unpacked(packed)}
     return _NOTIFICATION.validate_python(payload)
+
+
+def dump_words(words: Words) -> bytes:
+    return zlib.compress(_WORDS.dump_json(words))
+
+
+def load_words(packed: bytes) -> Words:
+    """Raises ValueError for what this version cannot read."""
+    try:
+        return _WORDS.validate_json(zlib.decompress(packed))
+    except zlib.error as error:
+        raise ValueError(f"packed words cannot be read ({error})") from error
 
 
 def _unpacked(packed: str) -> Issue:

@@ -28,8 +28,9 @@ from sqlalchemy import (
 
 from flowy_watch.core.alert import Change
 from flowy_watch.core.bundle import Form, Waiting
+from flowy_watch.core.message import Words
 from flowy_watch.core.notification import TOLD_WITH, Manner, Notification, Told
-from flowy_watch.store.codec import dump_notification, load_notification
+from flowy_watch.store.codec import dump_notification, dump_words, load_notification, load_words
 from flowy_watch.store.tables import OutboxRow
 
 WAITING, SENT, DEAD, WITHHELD = "waiting", "sent", "dead", "withheld"
@@ -63,6 +64,8 @@ class Claimed:
     """The remote id of the last message about this alert alone, whatever this one changes."""
     settled: Mapping[str, str] = field(default_factory=dict)
     """Recipients with whom it is over already, each with why it was refused, which is empty for those who have it."""
+    words: Words | None = None
+    """Of earlier tries: somebody may have read them, and no further try says anything else."""
 
     @property
     def notification(self) -> Notification:
@@ -228,7 +231,7 @@ class Outbox:
     def withhold(self, reasons: Mapping[str, str]) -> None:
         """These notices are not sent after all."""
         for outbox_id, reason in reasons.items():
-            self._set([outbox_id], status=WITHHELD, reason=reason)
+            self._set([outbox_id], status=WITHHELD, reason=reason, words=None)
 
     def claim(self, channel: str, *, until: datetime) -> Claimed | None:
         """Lease the next composed message of a channel. From here on it counts as one that may have arrived."""
@@ -262,7 +265,12 @@ class Outbox:
             self._remote_id(told, notices[0].notification),
             told.get(rows[0].alert_id, ""),
             rows[0].settled or {},
+            _words(rows[0].words),
         )
+
+    def freeze(self, claimed: Claimed, words: Words) -> None:
+        """Every try from now on sends these, whatever version or configuration makes it."""
+        self._set([claimed.outbox_id], words=dump_words(words))
 
     # ── what came of it ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -275,6 +283,7 @@ class Outbox:
         about_one = claimed.form is Form.ALONE and not follows
         others = [notice.outbox_id for notice in claimed.notices[1:]]
         done = {"status": SENT, "sent_at": at, "leased_until": None, "doubtful": False, "settled": refused or None}
+        done |= {"words": None}
         how = "" if claimed.form is Form.ALONE else _grouped(claimed)
         if follows:
             how = "a line in the thread" if claimed.notification.manner is Manner.THREAD else "the earlier message"
@@ -311,11 +320,12 @@ class Outbox:
 
     def keep(self, claimed: Claimed, *, due_at: datetime, reason: str) -> None:
         """Nothing of it was taken, and it is one of several pages: these notices stay together."""
-        self._set(_ids(claimed), due_at=due_at, reason=reason, leased_until=None, doubtful=False)
+        self._set(_ids(claimed), due_at=due_at, reason=reason, leased_until=None, doubtful=False, words=None)
 
     def loosen(self, channel: str, *, due_at: datetime | None = None, reason: str = "") -> None:
         """Nothing was taken: what waits is put together anew in the next try, as things stand then."""
         free = {"carrier": "", "page": 0, "form": "", "headline": "", "doubtful": False, "leased_until": None}
+        free |= {"words": None}
         if due_at is not None:
             free |= {"due_at": due_at}
         whole = and_(_waiting(channel), _outbox.c.settled.is_(None))
@@ -324,7 +334,7 @@ class Outbox:
         self._connection.execute(update(_outbox).where(whole).values(**free))
 
     def dead(self, outbox_ids: Iterable[str], *, at: datetime, reason: str) -> None:
-        self._set(list(outbox_ids), status=DEAD, reason=reason, leased_until=None, due_at=at)
+        self._set(list(outbox_ids), status=DEAD, reason=reason, leased_until=None, due_at=at, words=None)
 
     def _set(self, outbox_ids: Sequence[str], **values: Any) -> None:
         if outbox_ids:
@@ -445,6 +455,13 @@ def _due_at(row: Row[Any]) -> datetime:
 
 def _waiting(channel: str) -> Any:
     return and_(_outbox.c.channel == channel, _outbox.c.status == WAITING)
+
+
+def _words(packed: bytes | None) -> Words | None:
+    try:
+        return load_words(packed) if packed else None
+    except ValueError:  # another version's: then they are made anew
+        return None
 
 
 def _ids(claimed: Claimed) -> list[str]:

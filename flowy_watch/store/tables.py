@@ -311,6 +311,8 @@ class OutboxRow(SQLModel, table=True):
     settled: dict[str, str] | None = Field(default=None, sa_type=JSON(none_as_null=True))
     """Recipients with whom it is over while others wait, and why each was refused: empty for those who have it. Once it
     is sent, only those who were refused. None for all other notices."""
+    words: bytes | None = Field(default=None, sa_type=LargeBinary)
+    """What people read of a message that was tried and is to be tried again; only its carrier has it."""
     payload: dict[str, object] = Field(default_factory=dict, sa_type=JSON)
 
 

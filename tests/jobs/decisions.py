@@ -444,12 +444,17 @@ class Life:
                 assert fourth - first > 4 * HOUR, f"alert {alert.id} came back too often on {channel}"
 
     def check_posts(self) -> None:
-        """Nobody is told twice: never where a channel can be asked, else only after a doubt, under one identity."""
+        """Nobody is told twice: never where a channel can be asked, else only after a doubt, under one identity and in
+        the same words."""
         for place in self.places.values():
             posts = Counter(message.outbox_id for message in place.heard if message.how != "change")
             again = sum(posts.values()) - len(posts)
             allowed = 0 if isinstance(place, AskablePlace) else place.doubts
             assert again <= allowed, f"{place.name} heard {again} messages again"
+            said: dict[str, Any] = {}
+            for message in place.heard:
+                words = {name: told for name, told in message.words.items() if name != "repeat"}
+                assert said.setdefault(message.outbox_id, words) == words, f"{message.outbox_id} in other words"
         for message in self.places["ops"].heard:
             if message.how == "post" and NIGHT.cover(message.at):
                 assert any(told["critical"] for told in message.words["told"]), (

@@ -118,6 +118,17 @@ def test_later_pages_stay_together_but_show_what_ended_meanwhile(store: Store) -
     ]
 
 
+def test_a_later_page_that_showed_what_ended_shows_it_in_every_further_try(store: Store) -> None:
+    put(store, *"abcdef")
+    channel, clock = FakeChannel(Receipt("1"), TryLater("429", retry_after=MINUTE), Doubtful("timed out")), SetClock()
+    deliver(store, channel, clock)
+    end(store, 4)
+    for _ in range(2):
+        clock.at += MINUTE
+        deliver(store, channel, clock)
+    assert channel.words()[2:4] == ["roundup 2: c opened, d resolved"] * 2
+
+
 def test_a_message_to_a_program_is_never_dealt_out_anew_in_the_middle(store: Store) -> None:
     put(store, *"abcdef")
     channel, clock = FakeChannel(TryLater("1 of 2 taken")), SetClock()

@@ -1,8 +1,9 @@
 """A mail to several people: each alone, over every process that tries, and nobody holds up the others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -28,11 +29,18 @@ def sink() -> Iterator[MailSink]:
         yield sink
 
 
-def mail(store: Store, sink: MailSink, clock: SetClock) -> None:
+class Killed(BaseException):
+    """No process goes on after it."""
+
+
+def mail(store: Store, sink: MailSink, clock: SetClock, *, to: Sequence[str] = (ANA, BEN, CAT)) -> None:
     """What a process that begins now sends."""
+    Delivery(store, channel_of(sink, to), RENDERER, clock, others=("ops", "mail")).send_due()
+
+
+def channel_of(sink: MailSink, to: Sequence[str]) -> EmailChannel:
     options = {"host": sink.host, "port": sink.port, "security": "none", "timeout": timedelta(seconds=2)}
-    config = EmailConfig.model_validate(options | {"from": "watch@example.com", "to": [ANA, BEN, CAT]})
-    Delivery(store, EmailChannel("mail", config), RENDERER, clock, others=("ops", "mail")).send_due()
+    return EmailChannel("mail", EmailConfig.model_validate(options | {"from": "watch@example.com", "to": to}))
 
 
 def tell(store: Store, clock: SetClock) -> list[str]:
@@ -63,6 +71,36 @@ def test_only_who_was_put_off_is_tried_again_also_by_another_process(store: Stor
     assert sink.attempts == (ANA, BEN, CAT, CAT, CAT, CAT)
     assert len(set(ids(sink))) == 1
     assert [status for status, _, _ in outcomes(store, "mail")] == ["sent"]
+
+
+@pytest.mark.parametrize("alerts", [1, 7])
+def test_a_copy_after_a_kill_says_the_same_whatever_changed_before_the_restart(
+    store: Store, sink: MailSink, monkeypatch: pytest.MonkeyPatch, alerts: int
+) -> None:
+    clock, names = SetClock(), [f"key {number}" for number in range(alerts)]
+    put(store, *names, channel="mail")
+    with monkeypatch.context() as patched:
+        patched.setattr(Delivery, "_done", kill)  # ana has it, and nothing of that is recorded
+        with pytest.raises(Killed):
+            mail(store, sink, clock, to=[ANA])
+    put(store, "worse", alert_id=1, channel="mail", change=Change.ESCALATED, at=clock.at + MINUTE)
+    clock.at += MINUTE
+    other = Renderer(Reader("Another name", "https://elsewhere.example.com/keys", ZoneInfo("Europe/Madrid")))
+    Delivery(store, channel_of(sink, [ANA]), other, clock).send_due()
+    first, copy, after = (message_from_bytes(mail.raw, policy=policy.default) for mail in sink.mails)
+    assert words(first) == words(copy) != words(after)
+    assert first["Message-ID"] == copy["Message-ID"] != after["Message-ID"]
+
+
+def kill(*_: object) -> None:
+    raise Killed
+
+
+def words(mail: EmailMessage) -> list[str]:
+    text, html = (mail.get_body((kind,)) for kind in ("plain", "html"))
+    assert text
+    assert html
+    return [mail["Subject"], text.get_content(), html.get_content()]
 
 
 def test_who_is_put_off_holds_up_no_later_mail_and_hears_of_the_end(store: Store, sink: MailSink) -> None:
