@@ -140,7 +140,8 @@ def _attend(site: "Site", visit: Visit, page: Page, *, needs: Role, machine: boo
     except Refusal as refusal:
         return refused(site, visit, refusal, machine=machine)
     except NotFound as error:
-        return refused(site, visit, Refusal(404, f"{error}."), machine=machine)
+        words = str(error) if machine else str(error)[:1].upper() + str(error)[1:]  # programs show it their own way
+        return refused(site, visit, Refusal(404, f"{words}."), machine=machine)
     except StoreError as error:
         log.error("web.failed", path=visit.path, reason=str(error))
         return refused(site, visit, Refusal(503, "The database does not answer; the log says why."), machine=machine)

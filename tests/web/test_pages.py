@@ -71,7 +71,18 @@ def test_a_watch_that_is_blind_or_late_says_so_first(house: House) -> None:
     house.clock.at += timedelta(minutes=16)
     assert "is the watch running?" in text(page(house, "/"))
     house.alert(kind="blind", title="blind since 12:05 UTC", key_id=None, key_name="")
-    assert "The watch may be blind. blind since 12:05 UTC" in text(page(house, "/"))
+    assert "The watch may be blind. Blind since 12:05 UTC. Last good poll:" in text(page(house, "/"))
+
+
+def test_figures_are_as_old_as_the_last_good_poll_whatever_failed_since(house: House) -> None:
+    house.poll(snapshot(5), at=NOON - 3 * HOUR)
+    with house.app.store.write() as work:
+        work.usage.add_poll(NOON, "failed", reason="connection refused", keys=0)
+    assert "as of 3 h ago" in text(page(house, "/"))
+
+
+def test_what_is_not_found_is_said_in_a_sentence(house: House) -> None:
+    assert "There is no such key." in text(house.browser().get("/keys/nobody").text)
 
 
 def test_keys_are_found_sorted_and_shown_a_hundred_at_a_time(house: House) -> None:
