@@ -126,11 +126,12 @@ def small_fields(one: SmallFigures) -> dict[str, Any]:
     }
 
 
-def small_words(one: SmallFigures) -> str:
+def small_words(fields: Mapping[str, Any]) -> str:
     """What it was, and why nobody was told."""
+    excess, least = (credit_words(round(fields[name] * 1e6)) for name in ("credits_beyond_expected", "told_from"))
     return (
-        f"{one.opened_at:%Y-%m-%d %H:%M} UTC  {one.title}: not told, {credit_words(one.excess)} credits beyond the "
-        f"expected (detectors.{one.kind}.least_credits is {credit_words(one.least)})"
+        f"{fields['opened_at']:%Y-%m-%d %H:%M} UTC  {fields['title']}: not told, {excess} credits beyond the "
+        f"expected (detectors.{fields['kind']}.least_credits is {least})"
     )
 
 

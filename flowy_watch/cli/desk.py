@@ -16,6 +16,7 @@ from flowy_watch.cli.common import a_file, fail, now_utc, settings_of, usage
 
 if TYPE_CHECKING:
     from flowy_watch.actions import Blocked
+    from flowy_watch.core.digest import Digest
     from flowy_watch.ledger import Ledger
     from flowy_watch.settings import Settings
     from flowy_watch.store import Store
@@ -40,7 +41,10 @@ class Desk(Protocol):
 
     def status(self) -> Fields: ...
     def alerts(self, *, unresolved: bool) -> list[Fields]: ...
+    def small(self) -> list[Fields]: ...
     def story(self, alert: int) -> Fields: ...
+    def digest(self, period: str, owner: str) -> Fields: ...
+    def digest_mail(self, period: str, owner: str) -> Fields: ...
     def acknowledge(self, alert: int, *, by: str, why: str, until: datetime | None) -> Fields: ...
     def report_stop(self, alert: int, *, by: str, why: str) -> tuple[Fields, list[Fields]]: ...
     def resolve(self, alert: int, *, by: str, why: str, no_anomaly: bool) -> Fields: ...
@@ -111,6 +115,35 @@ class _Here:
         with self._store.read() as work:
             found = work.alerts.unresolved()[::-1] if unresolved else work.alerts.all()
         return [alert_fields(alert) for alert in found]
+
+    def small(self) -> list[Fields]:
+        from flowy_watch.show import small_fields
+
+        with self._store.read() as work:
+            return [small_fields(one) for one in work.small.latest()]
+
+    def digest(self, period: str, owner: str) -> Fields:
+        from flowy_watch.render.digest_json import digest_fields
+
+        return digest_fields(self._digest(period, owner))
+
+    def digest_mail(self, period: str, owner: str) -> Fields:
+        from flowy_watch.app import build_renderer
+        from flowy_watch.core.edition import Edition, Issue
+        from flowy_watch.core.message import Dialect, EmailMessage
+        from flowy_watch.render.digest_mail import page_of
+
+        issue = Issue(Edition("", owner=owner), self._digest(period, owner))
+        mail = build_renderer(self._settings).render_digest(issue, Dialect.EMAIL)
+        assert isinstance(mail, EmailMessage)
+        return {"subject": mail.subject, "text": mail.text, "html": page_of(mail)}
+
+    def _digest(self, period: str, owner: str) -> "Digest":
+        from flowy_watch.core.period import Period
+        from flowy_watch.jobs.digest import asked_for
+
+        with self._store.read() as work:
+            return asked_for(work, Period.parse(period), owner, owner_of=self._settings.owner_of, now=now_utc())
 
     def story(self, alert: int) -> Fields:
         from flowy_watch.errors import NotFound

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowy_watch.cli.common import Json, a_file, app, fail, now_utc, say, settings_of, usage
+from flowy_watch.cli.desk import Server, TokenFile, desk_of
 
 if TYPE_CHECKING:
-    from flowy_watch.core.digest import Digest
     from flowy_watch.core.period import Period
     from flowy_watch.settings import Settings
 
@@ -30,55 +30,51 @@ def digest(
     json: Json = False,
     send: Annotated[bool, typer.Option("--send", help="Send it now to all who get it and did not have it.")] = False,
     again: Annotated[bool, typer.Option("--again", help="With --send: also to those who had it.")] = False,
+    server: Server = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Show or send a finished week or month in numbers."""
-    from flowy_watch.app import build_renderer, open_store
-    from flowy_watch.core.edition import Edition, Issue
-    from flowy_watch.core.message import Dialect, EmailMessage
-    from flowy_watch.jobs.digest import digest_of
-    from flowy_watch.render.digest_json import digest_fields
-    from flowy_watch.render.digest_mail import page_of
     from flowy_watch.show import as_json
 
     if sum((preview is not None, text, json, send)) > 1:
         raise usage("give one of --preview, --text, --json and --send")
     if again and not send:
         raise usage("--again goes with --send")
-    now = now_utc()
-    period = _finished(week, month, now)
-    settings = settings_of(context, to_look=not send)
+    if send and server:
+        raise usage("--send goes without --server: the daemon there sends by its calendar")
+    period = _finished(week, month, now_utc())
+    if send:
+        _send_digest(settings_of(context), period, owner, again=again)
+        return
+    with desk_of(context, server, token_file) as desk:
+        if json:
+            say(as_json(desk.digest(period.name, owner)))
+            return
+        mail = desk.digest_mail(period.name, owner)
+    if preview is None:
+        say(mail["text"].rstrip("\n"))
+        return
+    try:
+        preview.write_text(mail["html"], encoding="utf-8")
+    except OSError as error:
+        raise fail(f"cannot write {preview}: {error.strerror}") from None
+    say(f"Wrote {preview}: {mail['subject']}")
+
+
+def _send_digest(settings: "Settings", period: "Period", owner: str, *, again: bool) -> None:
+    """Put it into the outbox for those who get it by the configuration, and deliver."""
+    from flowy_watch.app import build_app, editions, open_store
+    from flowy_watch.jobs.digest import digest_of, part_of
+    from flowy_watch.store.outbox import DEAD, SENT
+
     store = open_store(settings)
     try:
         with store.read() as work:
-            whole = digest_of(work, period, owner_of=settings.owner_of, now=now, late_by=timedelta(0))
+            whole = digest_of(work, period, owner_of=settings.owner_of, now=now_utc(), late_by=timedelta(0))
     finally:
         store.close()
-    made = whole.for_owner(owner) if owner else whole
-    if owner and not made.keys:
-        raise fail(f'no key of {period.name} belongs to {owner}; [keys."pattern"] owner says whose a key is')
-    if json:
-        say(as_json(digest_fields(made)))
-        return
-    if send:
-        _send_digest(settings, whole, owner, again=again)
-        return
-    mail = build_renderer(settings).render_digest(Issue(Edition("", owner=owner), made), Dialect.EMAIL)
-    assert isinstance(mail, EmailMessage)
-    if preview is None:
-        say(mail.text.rstrip("\n"))
-        return
-    try:
-        preview.write_text(page_of(mail), encoding="utf-8")
-    except OSError as error:
-        raise fail(f"cannot write {preview}: {error.strerror}") from None
-    say(f"Wrote {preview}: {mail.subject}")
-
-
-def _send_digest(settings: "Settings", whole: "Digest", owner: str, *, again: bool) -> None:
-    """Put it into the outbox for those who get it by the configuration, and deliver."""
-    from flowy_watch.app import build_app, editions
-    from flowy_watch.store.outbox import DEAD, SENT
-
+    if owner:
+        part_of(whole, owner)
     wanted = [one for one in editions(settings) if one.span is whole.period.span and one.owner == owner]
     if not wanted:
         section = "digest.editions" if owner else "digest.channels"

@@ -57,6 +57,16 @@ class Remote:
                 return found
             query["cursor"] = page["next_cursor"]
 
+    def small(self) -> list[Fields]:
+        found: list[Fields] = self._ask("GET", "small-anomalies")["small_anomalies"]
+        return found
+
+    def digest(self, period: str, owner: str) -> Fields:
+        return self._ask("GET", f"digests/{period}", query={"owner": owner})
+
+    def digest_mail(self, period: str, owner: str) -> Fields:
+        return self._ask("GET", f"digests/{period}/mail", query={"owner": owner})
+
     def story(self, alert: int) -> Fields:
         return self._ask("GET", f"alerts/{alert}")
 

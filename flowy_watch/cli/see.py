@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from flowy_watch.cli.common import AlertNumber, Json, app, say, settings_of, usage
-from flowy_watch.cli.desk import Server, TokenFile, desk_of
+from flowy_watch.cli.common import AlertNumber, Json, app, say, usage
+from flowy_watch.cli.desk import Fields, Server, TokenFile, desk_of
 
 
 @app.command()
@@ -33,9 +33,10 @@ def alerts(
     from flowy_watch.show import alerts_table, as_json
 
     if small:
-        if open_only or server:
-            raise usage("--small goes with neither --open nor --server: it is read from the database")
-        _small(context, json=json)
+        if open_only:
+            raise usage("give --small or --open, not both")
+        with desk_of(context, server, token_file) as desk:
+            _say_small(desk.small(), json=json)
         return
     with desk_of(context, server, token_file) as desk:
         found = desk.alerts(unresolved=open_only)
@@ -47,18 +48,11 @@ def alerts(
         say("No alerts.")
 
 
-def _small(context: typer.Context, *, json: bool) -> None:
-    from flowy_watch.app import open_store
-    from flowy_watch.show import as_json, small_fields, small_words
+def _say_small(found: list[Fields], *, json: bool) -> None:
+    from flowy_watch.show import as_json, small_words
 
-    store = open_store(settings_of(context, to_look=True))
-    try:
-        with store.read() as work:
-            found = work.small.latest()
-    finally:
-        store.close()
     if json:
-        say(as_json({"small_anomalies": [small_fields(one) for one in found]}))
+        say(as_json({"small_anomalies": found}))
     elif found:
         for one in found:
             say(small_words(one))

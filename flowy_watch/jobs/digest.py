@@ -11,6 +11,7 @@ from flowy_watch.core.edition import Edition, Issue
 from flowy_watch.core.notification import digested
 from flowy_watch.core.period import Calendar, Period, Span
 from flowy_watch.core.provenance import Sure
+from flowy_watch.errors import NotFound
 from flowy_watch.store import Planned, Store, Work
 from flowy_watch.store.digests import Made
 
@@ -44,6 +45,21 @@ def digest_of(work: Work, period: Period, *, owner_of: Owners, now: datetime, la
         priced = {key_id for key_id, one in told.items() if one.spent and one.spent.sure is not Sure.EXACT}
         facts = replace(facts, keys=[replace(key, by_price=key.key_id in priced) for key in facts.keys])
     return build(facts, period, owner_of=owner_of, now=now, late_by=late_by)
+
+
+def asked_for(work: Work, period: Period, owner: str, *, owner_of: Owners, now: datetime) -> Digest:
+    """As somebody wants to see it; an empty `owner` is the whole workspace. Raises NotFound for one without keys."""
+    whole = digest_of(work, period, owner_of=owner_of, now=now, late_by=timedelta(0))
+    return part_of(whole, owner) if owner else whole
+
+
+def part_of(whole: Digest, owner: str) -> Digest:
+    """Raises NotFound for an owner without keys."""
+    found = whole.for_owner(owner)
+    if not found.keys:
+        name = whole.period.name
+        raise NotFound(f'no key of {name} belongs to {owner}; [keys."pattern"] owner says whose a key is')
+    return found
 
 
 class DigestJob:

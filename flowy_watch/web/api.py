@@ -13,19 +13,21 @@ from flowy_watch.core.usage import CREDIT, day_of
 from flowy_watch.errors import NotFound, SourceError
 from flowy_watch.jobs.exchange import import_pushed
 from flowy_watch.render.digest_json import digest_fields
+from flowy_watch.render.digest_mail import page_of
 from flowy_watch.show import (
     alert_fields,
     blocked_fields,
     figure_fields,
     meter_fields,
     silence_fields,
+    small_fields,
     state_fields,
     status_fields,
     story_lines,
 )
 from flowy_watch.store.outbox import DEAD, SENT, WAITING, WITHHELD
 from flowy_watch.web import acting
-from flowy_watch.web.digests import asked_for, finished, made
+from flowy_watch.web.digests import as_mailed, asked_for, finished, made
 from flowy_watch.web.openapi import document
 from flowy_watch.web.visit import Refusal, Visit
 from flowy_watch.web.wanted import Wanted, number
@@ -155,6 +157,13 @@ def alert(site: "Site", visit: Visit) -> Response:
     return json(state_fields(found) | {"evidence": list(found.finding.evidence), "story": lines})
 
 
+def small(site: "Site", visit: Visit) -> Response:
+    """What `alerts --small` lists."""
+    with site.store.read() as work:
+        found = work.small.latest()
+    return json({"small_anomalies": [small_fields(one) for one in found]})
+
+
 def silences(site: "Site", visit: Visit) -> Response:
     with site.store.read() as work:
         found = work.alerts.silences(visit.now)
@@ -252,6 +261,14 @@ def digest(site: "Site", visit: Visit) -> Response:
     period, owner = asked_for(visit)
     with site.store.read() as work:
         return json(digest_fields(made(site, visit, work, period, owner)))
+
+
+def digest_mail(site: "Site", visit: Visit) -> Response:
+    """As it is mailed; the pictures stand inside the HTML."""
+    period, owner = asked_for(visit)
+    with site.store.read() as work:
+        mail = as_mailed(site, period, owner, made(site, visit, work, period, owner))
+    return json({"subject": mail.subject, "text": mail.text, "html": page_of(mail)})
 
 
 # ── acting ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -14,7 +14,7 @@ from flowy_watch.core.message import Dialect, EmailMessage
 from flowy_watch.core.period import Period, Span, last_finished
 from flowy_watch.core.usage import Microcredits, day_of
 from flowy_watch.errors import NotFound
-from flowy_watch.jobs.digest import digest_of
+from flowy_watch.jobs import digest as jobs
 from flowy_watch.render.digest_mail import page_of
 from flowy_watch.render.digest_table import table_of
 from flowy_watch.store import Work
@@ -144,9 +144,7 @@ def _mail(site: "Site", visit: Visit, work: Work, period: Period, owner: str) ->
     seen = ("digest", period.name, owner, work.views.version().poll)
 
     def make() -> str:
-        issue = Issue(Edition("", owner=owner, span=period.span), made(site, visit, work, period, owner))
-        mail = site.renderer.render_digest(issue, Dialect.EMAIL)
-        assert isinstance(mail, EmailMessage)
+        mail = as_mailed(site, period, owner, made(site, visit, work, period, owner))
         return f"{mail.subject}\n{page_of(mail)}"
 
     subject, _, shown = site.remembered(seen, make).partition("\n")
@@ -154,11 +152,13 @@ def _mail(site: "Site", visit: Visit, work: Work, period: Period, owner: str) ->
 
 
 def made(site: "Site", visit: Visit, work: Work, period: Period, owner: str) -> Digest:
-    whole = digest_of(work, period, owner_of=site.settings.owner_of, now=visit.now, late_by=timedelta(0))
-    found = whole.for_owner(owner) if owner else whole
-    if owner and not found.keys:
-        raise NotFound(f"no key of {period.name} belongs to that owner")
-    return found
+    return jobs.asked_for(work, period, owner, owner_of=site.settings.owner_of, now=visit.now)
+
+
+def as_mailed(site: "Site", period: Period, owner: str, digest: Digest) -> EmailMessage:
+    mail = site.renderer.render_digest(Issue(Edition("", owner=owner, span=period.span), digest), Dialect.EMAIL)
+    assert isinstance(mail, EmailMessage)
+    return mail
 
 
 def asked_for(visit: Visit) -> tuple[Period, str]:

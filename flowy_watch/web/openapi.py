@@ -45,6 +45,10 @@ def _place(name: str, schema: Schema) -> Schema:
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
+_DIGEST_PLACE = [
+    _place("period", {"type": "string", "minLength": 1, "description": "2026-W47 or 2026-10."}),
+    _query("owner", {"type": "string", "description": "Only the keys of this owner."}),
+]
 _ALERT_PLACE = _place("alert", {"type": "integer", "minimum": 1})
 
 
@@ -197,6 +201,14 @@ def document() -> Schema:
                     tag="alerts",
                 )
             },
+            "/small-anomalies": {
+                "get": _operation(
+                    "smallAnomalies",
+                    "What was odd and worth too little for an alert, newest first",
+                    an_object({"small_anomalies": list_of(ref("SmallAnomaly"))}),
+                    tag="alerts",
+                )
+            },
             "/silences": {
                 "get": _operation(
                     "silences", "Those in force", an_object({"silences": list_of(ref("Silence"))}), tag="silences"
@@ -279,10 +291,16 @@ def document() -> Schema:
                     "digest",
                     "A finished week or month in numbers",
                     ref("Digest"),
-                    parameters=[
-                        _place("period", {"type": "string", "minLength": 1, "description": "2026-W47 or 2026-10."}),
-                        _query("owner", {"type": "string", "description": "Only the keys of this owner."}),
-                    ],
+                    parameters=_DIGEST_PLACE,
+                    tag="digests",
+                )
+            },
+            "/digests/{period}/mail": {
+                "get": _operation(
+                    "digestMail",
+                    "The same as it is mailed, the pictures inside of its HTML",
+                    an_object({"subject": TEXT, "text": TEXT, "html": TEXT}),
+                    parameters=_DIGEST_PLACE,
                     tag="digests",
                 )
             },

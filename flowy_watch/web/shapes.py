@@ -205,6 +205,18 @@ SCHEMAS: dict[str, Schema] = {
     "Silence": an_object(_SILENCE),
     "Delivery": an_object(_DELIVERY),
     "Blocked": an_object(_BLOCK | {"new": {"type": "boolean"}, "taken": list_of(ref("Alert"))}),
+    "SmallAnomaly": an_object(
+        {
+            "kind": TEXT,
+            "key_id": maybe("string"),
+            "key_name": maybe("string"),
+            "title": TEXT,
+            "opened_at": _AT,
+            "last_seen_at": _AT,
+            "credits_beyond_expected": {"type": "number"},
+            "told_from": {"type": "number"},
+        }
+    ),
     "DigestLine": an_object(_DIGEST_LINE),
     "Digest": _DIGEST,
     "Workspace": an_object(

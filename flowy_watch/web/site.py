@@ -177,6 +177,7 @@ def _api(site: Site, workers: Workers) -> list[BaseRoute]:
         act("/alerts/{alert}/ack", api.acknowledge),
         act("/alerts/{alert}/stop", api.stop),
         act("/alerts/{alert}/resolve", api.resolve),
+        read("/small-anomalies", api.small),
         read("/silences", api.silences),
         act("/silences", api.silence),
         act("/silences/{silence}", api.unsilence, method="DELETE"),
@@ -185,6 +186,7 @@ def _api(site: Site, workers: Workers) -> list[BaseRoute]:
         act("/blocks/end", api.unblock),
         read("/digests", api.digests),
         read("/digests/{period}", api.digest),
+        read("/digests/{period}/mail", api.digest_mail),
         act("/snapshots", api.push, limit=_SNAPSHOTS_LIMIT),
     ]
 

@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.builders import snapshot
+from flowy_watch.core.finding import Small
+from flowy_watch.core.period import Period
+from flowy_watch.core.usage import CREDIT
+from tests.builders import finding, snapshot
 from tests.cli.rig import Ran, cli, now
 from tests.web.house import TOKEN, VIEWER, House
 
@@ -17,7 +21,8 @@ class Two:
     def __init__(self, house: House, folder: Path) -> None:
         self.house = house
         self.config = folder / "flowy-watch.toml"
-        self.config.write_text(f'source.token = "x"\nstore.url = "sqlite:///{folder / "watch.db"}"\n')
+        ours = f'source.token = "x"\nstore.url = "sqlite:///{folder / "watch.db"}"\nworkspace.name = "Studio"\n'
+        self.config.write_text(ours)
         self.file = folder / "token"
         self.file.write_text(f"{TOKEN}\n")
 
@@ -57,6 +62,32 @@ def test_what_is_read_there_is_what_is_read_here(two: Two, arguments: tuple[obje
     assert (there.code, there.out, there.err) == (0, here.out, "")
 
 
+def test_small_anomalies_are_the_same_there(two: Two) -> None:
+    odd = replace(finding("spike", title="render spent 3 more"), small=Small(3 * CREDIT, 10 * CREDIT))
+    with two.house.app.store.write() as work:
+        work.small.note([odd], alerts=(), now=two.house.clock.at)
+    for arguments in (("alerts", "--small"), ("alerts", "--small", "--json")):
+        here, there = two.here(*arguments), two.there(*arguments)
+        assert (there.code, there.out, "render spent 3 more" in there.out) == (0, here.out, True)
+
+
+def test_a_digest_is_the_same_there_but_for_the_moment_it_is_made(two: Two, tmp_path: Path) -> None:
+    week = Period.week_of(two.house.clock.at.date()).before()
+    two.house.poll(snapshot(70, week.start_at, cap=100, used=week.start_at), at=week.start_at)
+    here, there = (
+        [line for line in ran("digest").out.splitlines() if "as of" not in line] for ran in (two.here, two.good)
+    )
+    assert there == here
+    assert any("70 credits" in line for line in there)
+    figures = [ran("digest", "--json", "--week", week.name).json | {"made_at": ""} for ran in (two.here, two.good)]
+    assert figures[0] == figures[1]
+    file = tmp_path / "week.html"
+    assert two.good("digest", "--preview", file).out.startswith(f"Wrote {file}: Flowy spend W")
+    assert 'src="data:image/png' in file.read_text()
+    refused = two.there("digest", "--send")
+    assert (refused.code, "--send goes without --server" in refused.err) == (2, True)
+
+
 def test_the_state_as_json_is_the_same_there(two: Two) -> None:
     here, there = two.here("status", "--json").json, two.there("status", "--json").json
     assert there | {"at": ""} == here | {"at": ""}
@@ -85,7 +116,15 @@ def test_another_key_s_alert_is_taken_on_with_a_revoke_as_here(two: Two) -> None
 
 
 @pytest.mark.parametrize(
-    "arguments", [("why", 99), ("ack", 99), ("resolve", 99), ("unsilence", 99), ("expect", "nobody", "--for", "1h")]
+    "arguments",
+    [
+        ("why", 99),
+        ("ack", 99),
+        ("resolve", 99),
+        ("unsilence", 99),
+        ("expect", "nobody", "--for", "1h"),
+        ("digest", "--owner", "nobody"),
+    ],
 )
 def test_what_there_is_not_is_said_in_the_same_words(two: Two, arguments: tuple[object, ...]) -> None:
     here, there = two.here(*arguments), two.there(*arguments)
