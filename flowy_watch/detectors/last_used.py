@@ -13,10 +13,10 @@ from flowy_watch.detectors.base import KeyRules, View, about_key
 
 _KIND = "last_used"
 _REVOKED = KeyStatus.REVOKED  # Python 3.11 looks up a member of an enum by a descriptor written in Python
-_LEARNED_REST = timedelta(days=21)
+_LEARNED_REST = timedelta(weeks=4)
 _FEWEST_RESTS = 2
 _USUAL_ALARMS = 4.0  # a month, the default: who accepts fewer wants to be surer that a key of few rests is dormant
-_SURER = 0.3  # the power of that: three weeks become a month at one a month, 39 days at a half
+_SURER = 0.18  # the power of that: four weeks become five at one a month, and 41 days at a half
 _ONE_IN = 400.0  # rests, for each false alarm a month that is accepted; at least a quarter of that
 
 
@@ -78,10 +78,10 @@ class LastUsedDetector:
 
 
 def _dormant_after(history: History, rules: KeyRules, view: View) -> timedelta:
-    """As configured; else three weeks, twice its longest rest, and what few of its rests would exceed.
+    """As configured; else four weeks, twice its longest rest, and what few of its rests would exceed.
 
     Rests of a day or longer are taken as exponential with a rate known from those seen; the predictive tail of that is
-    (1 + rest / rested) ** -(rests + 1), with a day to start from. The three weeks grow when fewer false alarms are
+    (1 + rest / rested) ** -(rests + 1), with a day to start from. The four weeks grow when fewer false alarms are
     accepted: a key of which hardly a rest is known may only be used seldom.
     """
     if rules.dormant_after:
