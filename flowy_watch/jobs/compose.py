@@ -55,7 +55,7 @@ def claim(
     if due_at is None or due_at > max(now, due_by or now):
         return None
     if work.outbox.composed(channel.name):
-        claimed = work.outbox.claim(channel.name, until=until)
+        claimed = work.outbox.claim(channel.name, now=now, until=until)
         if claimed is None or claimed.doubtful:
             return claimed
         claimed = _refreshed(work, claimed)
@@ -63,7 +63,7 @@ def claim(
             return claimed
         work.outbox.loosen(channel.name)  # the rest of a list whose first page came before quiet hours began
     _compose(work, channel, deals, quiet, now)
-    return work.outbox.claim(channel.name, until=until)
+    return work.outbox.claim(channel.name, now=now, until=until)
 
 
 def _compose(work: Work, channel: Channel, deals: Deals, quiet: Hours | None, now: datetime) -> None:

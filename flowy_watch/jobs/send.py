@@ -118,8 +118,10 @@ class Delivery:
             comes = work.outbox.comes_next(self._channel.name)
         if comes is None:
             return None
-        due_at, held = comes
+        due_at, held, pause = comes
         left = (due_at - self._clock.now()).total_seconds()
+        if pause is not None and not held:
+            left = min(left, pause.total_seconds())  # the clock was set back before this process began
         awaited, ends = self._awaited
         if due_at != awaited:
             self._awaited = due_at, monotonic() + left
@@ -271,7 +273,7 @@ class Delivery:
         if claimed.page > 1:
             work.outbox.keep(claimed, due_at=due_at or self._clock.now(), reason=reason)
         else:
-            work.outbox.loosen(self._channel.name, due_at=due_at, reason=reason)
+            work.outbox.loosen(self._channel.name, at=self._clock.now(), due_at=due_at, reason=reason)
 
     def _postpone(
         self,

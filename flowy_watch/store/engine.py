@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from flowy_watch.core.redact import redact
 from flowy_watch.errors import AlreadyRunning, StoreError
 
-SCHEMA = "0015"
+SCHEMA = "0016"
 """The newest migration this version knows; the start skips Alembic when the database is already there."""
 
 _WRITE_LOCK, _DAEMON_LOCK = 0x666C6F77, 0x79776174  # PostgreSQL's advisory locks are numbers

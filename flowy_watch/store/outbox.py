@@ -5,7 +5,7 @@ Longer than other files: the life of a notice is one machine of few states, and 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -108,16 +108,19 @@ class Outbox:
         """
         return None if (comes := self.comes_next(channel)) is None else comes[0]
 
-    def comes_next(self, channel: str) -> tuple[datetime, bool] | None:
-        """`next_due`, and whether it waits for a time of day, and not for a pause to pass."""
+    def comes_next(self, channel: str) -> tuple[datetime, bool, timedelta | None] | None:
+        """`next_due`, whether it waits for a time of day and not for a pause to pass, and how long that pause is."""
         row = self._first(channel)
-        return None if row is None else (due_at := _due_at(row), row.held_until == due_at)
+        if row is None:
+            return None
+        due_at = _due_at(row)
+        return due_at, row.held_until == due_at, due_at - row.tried_at if row.tried_at else None
 
     def _first(self, channel: str) -> Row[Any] | None:
         """What was composed comes first, page by page and its carrier before the rest; then what no quiet hours hold,
         and the oldest."""
         of = _outbox.c
-        columns: tuple[Any, ...] = (of.created_at, of.due_at, of.leased_until, of.held_until, of.carrier)
+        columns: tuple[Any, ...] = (of.created_at, of.due_at, of.leased_until, of.tried_at, of.held_until, of.carrier)
         held = (of.held_until.isnot(None), of.held_until)
         order = (of.page == 0, of.page, of.id != of.carrier, *held, of.seq)
         waiting = select(*columns).where(_waiting(channel))
@@ -233,7 +236,7 @@ class Outbox:
         for outbox_id, reason in reasons.items():
             self._set([outbox_id], status=WITHHELD, reason=reason, words=None)
 
-    def claim(self, channel: str, *, until: datetime) -> Claimed | None:
+    def claim(self, channel: str, *, now: datetime, until: datetime) -> Claimed | None:
         """Lease the next composed message of a channel. From here on it counts as one that may have arrived."""
         head = self._first(channel)
         if head is None or not head.carrier:
@@ -252,7 +255,8 @@ class Outbox:
             self.loosen(channel)
             return None
         tries = max(row.tries for row in rows) + 1
-        self._connection.execute(update(_outbox).where(whole).values(leased_until=until, tries=tries, doubtful=True))
+        leased = {"leased_until": until, "tried_at": now, "tries": tries, "doubtful": True}
+        self._connection.execute(update(_outbox).where(whole).values(**leased))
         return Claimed(
             head.carrier,
             tries,
@@ -322,12 +326,17 @@ class Outbox:
         """Nothing of it was taken, and it is one of several pages: these notices stay together."""
         self._set(_ids(claimed), due_at=due_at, reason=reason, leased_until=None, doubtful=False, words=None)
 
-    def loosen(self, channel: str, *, due_at: datetime | None = None, reason: str = "") -> None:
-        """Nothing was taken: what waits is put together anew in the next try, as things stand then."""
+    def loosen(
+        self, channel: str, *, at: datetime | None = None, due_at: datetime | None = None, reason: str = ""
+    ) -> None:
+        """Nothing was taken: what waits is put together anew in the next try, as things stand then.
+
+        With `due_at`, a pause until then begins at `at`.
+        """
         free = {"carrier": "", "page": 0, "form": "", "headline": "", "doubtful": False, "leased_until": None}
         free |= {"words": None}
         if due_at is not None:
-            free |= {"due_at": due_at}
+            free |= {"due_at": due_at, "tried_at": at}
         whole = and_(_waiting(channel), _outbox.c.settled.is_(None))
         if reason:
             self._connection.execute(update(_outbox).where(whole, _outbox.c.doubtful).values(reason=reason))

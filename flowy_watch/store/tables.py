@@ -294,6 +294,8 @@ class OutboxRow(SQLModel, table=True):
     due_at: datetime
     tries: int = 0
     leased_until: datetime | None = None
+    tried_at: datetime | None = None
+    """When its pause began: by a clock that was set back since, no longer is waited than until `due_at` was then."""
     sent_at: datetime | None = None
     remote_id: str = Field(default="", sa_type=Text)
     reason: str = Field(default="", sa_type=Text)

@@ -240,6 +240,22 @@ def test_a_clock_that_is_set_back_makes_nothing_wait_longer(store: Store, monkey
     assert (delivery.send_due(), channel.words()) == (1, ["hello"] * 2)
 
 
+@pytest.mark.parametrize("untaken", [True, False])
+def test_a_pause_lasts_no_longer_for_a_clock_set_back_before_a_restart(
+    store: Store, monkeypatch: pytest.MonkeyPatch, untaken: bool
+) -> None:
+    put(store, "hello")
+    answer = TryLater("429", retry_after=30 * SECOND) if untaken else Doubtful("503", retry_after=30 * SECOND)
+    channel, clock, seconds = FakeChannel(answer), SetClock(), [0.0]
+    deliver(store, channel, clock)
+    clock.at -= 2 * HOUR
+    monkeypatch.setattr(send, "monotonic", lambda: seconds[0])
+    restarted = Delivery(store, channel, OwnerRenderer(), clock)
+    assert (restarted.send_due(), restarted.due_in()) == (0, 30)
+    seconds[0], clock.at = 30, clock.at + 30 * SECOND
+    assert (restarted.send_due(), channel.words()) == (1, ["hello"] * 2)
+
+
 def test_what_another_process_is_sending_is_left_to_it_however_long_that_takes(
     store: Store, open_store: Callable[[], Store]
 ) -> None:

@@ -200,7 +200,7 @@ def test_after_a_quiet_day_the_alert_closes_with_its_loss_and_its_times(store: S
     with store.write() as work:
         (notice,) = work.outbox.loose("ops")
         work.outbox.compose([Page(Form.ALONE, (notice,))])
-        claimed = work.outbox.claim("ops", until=NOON + HOUR)
+        claimed = work.outbox.claim("ops", now=NOON, until=NOON + HOUR)
         assert claimed
         work.outbox.sent(claimed, at=NOON + POLL + MINUTE, remote_id="1")
     report(rig, NOON + 2 * POLL + MINUTE)

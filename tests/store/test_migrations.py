@@ -59,7 +59,9 @@ def test_what_an_earlier_version_was_sending_may_have_arrived_and_stays_one_mess
         (notice,) = work.outbox.loose("mail")
         assert notice.heard
         assert work.outbox.composed("ops")
-        work.outbox.claim("ops", until=NOON + MINUTE)  # nobody can read its payload: buried, and the others go on
+        work.outbox.claim(
+            "ops", now=NOON, until=NOON + MINUTE
+        )  # nobody can read its payload: buried, and the others go on
         assert not work.outbox.composed("ops")
     store.close()
 

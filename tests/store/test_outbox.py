@@ -40,7 +40,7 @@ def claim(store: Store, channel: str = "ops", at: datetime = NOON, *, together: 
             return None
         if not work.outbox.composed(channel):
             compose(work, channel, together=together)
-        return work.outbox.claim(channel, until=at + MINUTE)
+        return work.outbox.claim(channel, now=at, until=at + MINUTE)
 
 
 def sent(store: Store, claimed: Claimed | None, remote_id: str = "") -> Claimed:
