@@ -202,9 +202,10 @@ def reconcile(
 
     A new fingerprint opens at its highest level; a higher level escalates, also through an acknowledgement; an
     alert that is not found again resolves after its kind's quiet time, but only if `evaluated` says that this poll
-    could have seen it: missing data never resolves anything. What `ended` by itself a short while ago and is found
-    again is the same alert. A revoked key's alert ends when the key has been quiet for a day. A small finding
-    is no alert.
+    could have seen it: missing data never resolves anything, and where figures cross a line, one look after a gap is no
+    quiet time. What `ended` by itself a short while ago and is found
+    again is the same alert. A revoked key's alert ends when the key has been quiet for a day and the problem is
+    not found any more: else the next poll would open it anew. A small finding is no alert.
     """
     findings = tuple(finding for finding in findings if finding.small is None)
     worst = _worst_by_fingerprint(findings)
@@ -252,7 +253,8 @@ def _step(alert: Alert, finding: Finding | None, now: datetime) -> Alert | Trans
     """What a poll that could see an alert makes of it: the same with its latest state, or what happened."""
     if finding is None:
         if alert.life.flaps:
-            alert = replace(alert, wobble=alert.wobble.gone(now))
+            gone = alert.wobble.gone(now, seen_at=alert.last_seen_at, wanted=_quiet_for(alert))
+            alert = replace(alert, wobble=gone)
         if not _over(alert, now):
             return alert
         over = replace(alert, status=Status.RESOLVED, resolved_at=now)
@@ -287,7 +289,7 @@ def _stop_step(
         alert = replace(alert, finding=_keep_severity(finding, alert)) if finding else alert
         quiet = replace(alert, status=Status.ACKNOWLEDGED, acknowledged_until=None)
         return Transition(quiet, Change.STOPPED, now, why=stop.words)
-    if is_over(stop, now):
+    if is_over(stop, now) and finding is None:
         over = replace(alert, status=Status.RESOLVED, resolved_at=now)
         return Transition(over, Change.RESOLVED, now, why=stop.words)
     step = _step(alert, finding, now)
@@ -326,6 +328,12 @@ def _over(alert: Alert, now: datetime) -> bool:
         return False
     if alert.ends_by_calendar(now):
         return True
-    unsteady = alert.wobble.flapping_since is not None or alert.wobble.ends > 0
-    quiet_for = max(life.quiet_for, life.settles_after) if unsteady else life.quiet_for
-    return now - alert.last_seen_at >= quiet_for
+    # A poll tells what was spent since the last one, but not on which side of a line a figure was in between.
+    quiet = alert.wobble.quiet if life.flaps else now - alert.last_seen_at
+    return quiet >= _quiet_for(alert)
+
+
+def _quiet_for(alert: Alert) -> timedelta:
+    life, wobble = alert.life, alert.wobble
+    unsteady = wobble.flapping_since is not None or wobble.ends > 0
+    return max(life.quiet_for, life.settles_after) if unsteady else life.quiet_for

@@ -21,6 +21,10 @@ class Wobble:
     flapping_since: datetime | None = None
     ends: int = 0
     """How often the alert had ended before it came back."""
+    looked_at: datetime | None = None
+    """The last of the polls that did not see it."""
+    quiet: timedelta = timedelta(0)
+    """So long polls have seen it gone."""
 
     def found(self, now: datetime) -> "Wobble":
         """A poll has found the problem."""
@@ -31,9 +35,15 @@ class Wobble:
         since = self.flapping_since or (lately[0] if flaps else None)
         return Wobble(None, self.back + 1, lately, since, self.ends)
 
-    def gone(self, now: datetime) -> "Wobble":
-        """A poll that could have seen the problem has not found it."""
-        return replace(self, gone_since=now) if self.gone_since is None else self
+    def gone(self, now: datetime, *, seen_at: datetime, wanted: timedelta) -> "Wobble":
+        """A poll that could have seen the problem has not found it; `seen_at` is when it was last found.
+
+        What lies between two polls counts as quiet. Nobody knows what was in a gap as long as all the quiet that is
+        wanted: it counts for half of that, so that no single look is enough.
+        """
+        passed = max(now - (self.looked_at or seen_at), timedelta(0))
+        quiet = self.quiet + (passed if passed < wanted else wanted / 2)
+        return replace(self, gone_since=self.gone_since or now, looked_at=now, quiet=quiet)
 
     @property
     def words(self) -> str:

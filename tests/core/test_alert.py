@@ -78,9 +78,21 @@ def test_an_escalation_keeps_the_identity_and_the_opening_of_the_alert() -> None
 @pytest.mark.parametrize("kind", [kind for kind, life in LIVES.items() if not life.needs_person])
 def test_an_alert_resolves_once_its_quiet_time_is_over(kind: str) -> None:
     quiet, today = LIVES[kind].quiet_for, f"{NOON:%Y-%m-%d}"
+    (looked,) = after(alert(kind, period=today), wait=quiet / 2).seen if quiet else [alert(kind, period=today)]
 
-    assert changes(after(alert(kind, period=today), wait=quiet)) == [(Change.RESOLVED, 1)]
-    assert not quiet or changes(after(alert(kind, period=today), wait=quiet - MINUTE)) == []
+    assert changes(after(looked, wait=quiet)) == [(Change.RESOLVED, 1)]
+    assert not quiet or changes(after(looked, wait=quiet - MINUTE)) == []
+
+
+@pytest.mark.parametrize("kind", ["cap", "balance", "unattributed"])
+def test_one_look_after_a_gap_ends_nothing_that_crosses_a_line(kind: str) -> None:
+    quiet, today = LIVES[kind].quiet_for, f"{NOON:%Y-%m-%d}"
+    (looked,) = after(alert(kind, period=today), wait=8 * HOUR).seen
+
+    assert changes(after(looked, wait=8 * HOUR + quiet / 2 - MINUTE)) == []
+    assert changes(after(looked, wait=8 * HOUR + quiet / 2)) == [(Change.RESOLVED, 1)]
+    (found,) = after(looked, found=(looked.finding,), wait=8 * HOUR + MINUTE).seen
+    assert (found.last_seen_at, found.wobble.quiet) == (NOON + 8 * HOUR + MINUTE, 0 * HOUR)
 
 
 def test_a_resolved_alert_says_when() -> None:

@@ -55,6 +55,7 @@ def test_a_key_whose_cap_is_crossed_forty_times_in_four_hours_is_two_messages(st
     for minute in range(0, MINUTES, 2):
         rig.spend(NOON + minute * MINUTE, 85, cap=100 if minute % 12 < 6 else 200)
     assert (told(rig), changes(rig)) == (["opened"], ["opened", "flapping"])
+    rig.spend(NOON + 6 * HOUR, 85, cap=200)
     rig.spend(NOON + 7 * HOUR, 85, cap=200)
     assert (told(rig), rig.unresolved()) == (["opened", "resolved"], [])
 
