@@ -59,7 +59,7 @@ def claim(
         if claimed is None or claimed.doubtful:
             return claimed
         claimed = _refreshed(work, claimed)
-        if not (quiet and claimed.page > 1 and all(hushed(n, quiet, now).held_until for n in claimed.notifications)):
+        if not (quiet and claimed.page > 1 and all(hushed(n, quiet, now) is not n for n in claimed.notifications)):
             return claimed
         work.outbox.loosen(channel.name)  # the rest of a list whose first page came before quiet hours began
     _compose(work, channel, deals, quiet, now)
@@ -101,7 +101,8 @@ def _too_late(
         notification = notice.notification
         as_it_is = at_present(notification, present)
         late = hushed(as_it_is, quiet, now)
-        if late.held_until and not notice.in_place and notification.alert.id:
+        hushed_now = late is not as_it_is  # it may have waited for the end of earlier quiet hours before
+        if hushed_now and not notice.in_place and notification.alert.id:
             held[notice.outbox_id] = replace(notification, held_until=late.held_until, held_why=late.held_why)
         elif as_it_is.change.is_news:
             free.add(notification.alert.id)

@@ -13,7 +13,7 @@ from flowy_watch.core.route import Telling, Traits
 from flowy_watch.jobs.send import Delivery
 from flowy_watch.show import story_lines
 from flowy_watch.store import Store
-from tests.builders import HOUR, NOON, opened, route
+from tests.builders import DAY, HOUR, NOON, opened, route
 
 from .decisions import FactsRenderer
 from .outbox_rig import FakeChannel, OwnerRenderer, SetClock, deliver, end, outcomes, put
@@ -127,6 +127,19 @@ def test_what_takes_the_place_of_a_critical_alert_that_ended_waits_as_well(store
     clock.at = WAKES
     delivery.send_due()
     assert channel.words()[1:] == ["worst"]
+
+
+def test_what_a_night_held_and_got_critical_since_is_told_once_in_the_next_night(store: Store) -> None:
+    with store.write() as work:
+        (made,) = work.alerts.record([opened(id=0, severity=Severity.CRITICAL)])
+        work.outbox.add([Notification("ops", Change.OPENED, made.alert, NOON, "warning", **HELD)])
+        work.outbox.add([Notification("ops", Change.ESCALATED, made.alert, NOON + HOUR, "worse")])
+    end(store, made.alert.id)
+    channel, clock = FakeChannel(), SetClock()
+    delivery = Delivery(store, channel, OwnerRenderer(), clock, quiet=SIESTA)
+    for clock.at in (NOON + DAY, WAKES + DAY):
+        delivery.send_due()
+    assert channel.words() == ["passed 1: worse resolved"]
 
 
 def test_what_somebody_takes_on_in_quiet_hours_makes_no_message_and_is_seen_in_the_morning(store: Store) -> None:
