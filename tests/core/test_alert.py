@@ -1,7 +1,7 @@
 """The life of a problem."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from flowy_watch.core.alert import LIVES, Alert, Change, Reconciled, Status, reconcile
 from flowy_watch.core.finding import Finding, Severity
+from flowy_watch.core.stop import Stop, Use
 from tests.builders import DAY, HOUR, MINUTE, NOON, alert, finding
 
 LATER = NOON + 5 * MINUTE
@@ -106,6 +107,21 @@ def test_an_outage_of_any_length_does_not_resolve_alerts(kind: str) -> None:
     acknowledged = alert(kind, status=Status.ACKNOWLEDGED, id=2, period="x")
 
     assert after(alert(kind), acknowledged, seen=False, wait=400 * DAY) == Reconciled((), ())
+
+
+def test_a_stopped_key_that_has_been_quiet_for_a_day_closes_once_the_problem_is_not_found() -> None:
+    def uses(_: Finding) -> Use:
+        return Use(NOON, told=True, revoked_at=NOON)
+
+    def look(one: Alert, *found: Finding, now: datetime) -> Reconciled:
+        return reconcile([one], found, evaluated=lambda _: True, uses=uses, now=now)
+
+    stopped = alert("ramp", status=Status.ACKNOWLEDGED, stop=Stop(NOON, looks=2, quiet_since=NOON))
+    late = NOON + 30 * HOUR
+
+    assert changes(look(stopped, stopped.finding, now=late)) == []
+    assert changes(look(stopped, now=late)) == [(Change.RESOLVED, 1)]
+    assert changes(look(stopped, now=NOON + 23 * HOUR)) == []
 
 
 def test_a_question_that_nobody_answered_stays_open_however_quiet_it_is() -> None:
