@@ -65,6 +65,8 @@ class KeyFigures:
     """Its spend is runs that were counted times a price, not what Flowy billed."""
     recent: tuple[Microcredits, ...] = ()
     """Spent on each of the last 28 days; only of the keys that spent most."""
+    many: int = 1
+    """Above 1: so many keys of one owner, summed up; of them nothing is told but sums."""
 
     @property
     def spent(self) -> Microcredits:
@@ -258,6 +260,11 @@ class Digest:
         return tuple(day.day for day in self.days[-self.period.length :] if day.missing)
 
     @property
+    def single_keys(self) -> tuple[KeyFigures, ...]:
+        """Those that something may be told of beside their sums."""
+        return tuple(key for key in self.keys if key.many == 1)
+
+    @property
     def share(self) -> float | None:
         """Of the whole workspace."""
         return self.total / self.workspace_spent if self.workspace_spent else None
@@ -329,13 +336,14 @@ OTHER, UNATTRIBUTED = "other keys", "unattributed"
 
 def contributions(digest: Digest, *, most: int = LISTED) -> tuple[Contribution, ...]:
     """Who drove the total: at most `most` keys, all others together, and what no key explains."""
-    spending = [key for key in digest.keys if key.spent]
-    named, others = spending[:most], spending[most:]
-    if len(others) == 1:
+    spending = [key for key in digest.single_keys if key.spent]
+    summed = [key for key in digest.keys if key.many > 1]
+    named, others = spending[:most], [*spending[most:], *summed]
+    if len(others) == 1 and not summed:
         named, others = spending, []
     parts = [Contribution(key.name, key.spent, key) for key in named]
     if others:
-        parts.append(Contribution(OTHER, sum(key.spent for key in others), keys=len(others)))
+        parts.append(Contribution(OTHER, sum(key.spent for key in others), keys=sum(key.many for key in others)))
     if digest.unattributed:
         parts.append(Contribution(UNATTRIBUTED, digest.unattributed, keys=0))
     return tuple(parts)
@@ -356,7 +364,7 @@ def movers(digest: Digest, *, most: int = _MOVERS) -> tuple[tuple[KeyFigures, ..
     """The keys that went up most, and those that went down most, against the period before."""
     if digest.before is None:
         return (), ()
-    moved = sorted((key for key in digest.keys if key.change), key=lambda key: (-key.change, key.name))
+    moved = sorted((key for key in digest.single_keys if key.change), key=lambda key: (-key.change, key.name))
     up = tuple(key for key in moved[:most] if key.change > 0)
     down = tuple(key for key in reversed(moved[-most:]) if key.change < 0)
     return up, down

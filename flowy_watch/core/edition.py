@@ -1,9 +1,10 @@
 """Who gets which digest."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from flowy_watch.core.digest import Digest
+from flowy_watch.core.digest import Digest, KeyFigures
 from flowy_watch.core.period import Period, Span
 
 
@@ -37,3 +38,45 @@ class Issue:
     def identity(self) -> str:
         known = self.edition.identity(self.digest.period)
         return f"{known}-{self.digest.made_at:%y%m%d%H%M%S}" if self.again else known
+
+
+KEPT = 5000
+"""So many keys an issue holds one by one; half a megabyte in the outbox, for each recipient."""
+
+
+def bounded(issue: Issue, most: int = KEPT) -> Issue:
+    """An issue of very many keys with the lesser ones summed up, one for each owner: every sum stays exact.
+
+    Those stay single of which there is most to tell: what happened to them first, then what they spent.
+    """
+    keys = issue.digest.keys
+    if len(keys) <= most:
+        return issue
+    ranked = sorted(range(len(keys)), key=lambda place: (not _tells(keys[place]), place))
+    single, others = sorted(ranked[:most]), [keys[place] for place in sorted(ranked[most:])]
+    owners = sorted({key.owner for key in others})
+    summed = [_summed([key for key in others if key.owner == owner]) for owner in owners]
+    return replace(issue, digest=replace(issue.digest, keys=(*(keys[place] for place in single), *summed)))
+
+
+def _tells(key: KeyFigures) -> bool:
+    """Something happened to it, or is to be done about it."""
+    odd = key.new or key.revoked or key.cap_changed or key.cap_too_high or key.open_days or key.unknown_days
+    return bool(odd or key.at_cap or key.near_cap or key.idle_days or key.answers)
+
+
+def _summed(keys: Sequence[KeyFigures]) -> KeyFigures:
+    if len(keys) == 1:
+        return keys[0]
+    known = [[day for day in days if day is not None] for days in zip(*(key.days for key in keys), strict=True)]
+    return KeyFigures(
+        "",
+        f"{len(keys):,} keys",
+        tuple(sum(days) if days else None for days in known),
+        tuple(sum(amounts) for amounts in zip(*(key.earlier for key in keys), strict=True)),
+        owner=keys[0].owner,
+        open_days=max(key.open_days for key in keys),
+        unknown_days=max(key.unknown_days for key in keys),
+        by_price=any(key.by_price for key in keys),
+        many=len(keys),
+    )

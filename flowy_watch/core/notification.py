@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from flowy_watch.core.alert import Alert, Change, Status
-from flowy_watch.core.edition import Issue
+from flowy_watch.core.edition import Issue, bounded
 from flowy_watch.core.finding import Finding, Severity
 
 
@@ -93,7 +93,8 @@ def undelivered(channel: str, *, tell: str, cause: str, alerts: int, now: dateti
 
 
 def digested(issue: Issue) -> Notification:
-    """A digest on its way to the channel of its edition."""
+    """A digest on its way to the channel of its edition, no larger than the outbox should hold."""
+    issue = bounded(issue)
     made_at, period = issue.digest.made_at, issue.digest.period
     finding = Finding(DIGEST, Severity.INFO, f"Digest of {period.name}", period=issue.identity)
     alert = Alert(0, finding, Status.OPEN, finding.level, opened_at=made_at, last_seen_at=made_at)

@@ -62,7 +62,7 @@ def _answer(digest: Digest) -> Iterator[Todo]:
 
 
 def _about_keys(digest: Digest) -> Iterator[list[Todo]]:
-    keys = [key for key in digest.keys if key.active and key.key_id != ALL_KEYS]
+    keys = [key for key in digest.single_keys if key.active and key.key_id != ALL_KEYS]
     yield [Todo(Task.SET_CAP, key, amount=fit_cap(key)) for key in keys if key.cap is None and key.spent]
     often = [key for key in keys if key.at_cap >= _OFTEN_AT_CAP]
     yield [Todo(Task.AT_CAP, key) for key in sorted(often, key=lambda key: -key.at_cap)]

@@ -67,7 +67,7 @@ def stack_of(digest: Digest) -> Stack | None:
 
 def _layers(digest: Digest, totals: Sequence[Microcredits]) -> Iterator[Layer]:
     if digest.owner:  # the days before the period are known of few keys alone
-        own = [key for key in digest.keys if key.spent][:_LAYERS]
+        own = [key for key in digest.single_keys if key.spent][:_LAYERS]
         named = [(key_name(key), [day or 0 for day in key.days]) for key in own]
     else:
         named = [(key_name(key), list(key.recent)) for key in pictured(digest.keys)]

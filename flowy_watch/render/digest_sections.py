@@ -41,7 +41,7 @@ def _movers(digest: Digest) -> Iterator[Line]:
 
 
 def _caps(digest: Digest) -> Iterator[Line]:
-    keys = [key for key in digest.keys if key.active and key.key_id != ALL_KEYS]
+    keys = [key for key in digest.single_keys if key.active and key.key_id != ALL_KEYS]
     full = sorted((key for key in keys if key.at_cap), key=lambda key: -key.at_cap)
     near = sorted((key for key in keys if key.near_cap and not key.at_cap), key=lambda key: -key.near_cap)
     days = [f"{key_name(key)} {count(key.at_cap, 'day')}" for key in full]
@@ -61,7 +61,7 @@ def _caps(digest: Digest) -> Iterator[Line]:
 def _refused(digest: Digest) -> Iterator[Line]:
     """Where a source sees how requests are answered; of the other keys nothing is said."""
     for title, number in _REFUSALS:
-        counts = [(number(key.answers), key) for key in digest.keys if key.answers and number(key.answers)]
+        counts = [(number(key.answers), key) for key in digest.single_keys if key.answers and number(key.answers)]
         counts.sort(key=lambda one: -one[0])
         if counts:
             title_all = f"{title}, {count(sum(many for many, _ in counts), 'run')} in all"
@@ -148,16 +148,16 @@ def _outcome(alert: AlertFigures) -> str:
 
 
 def _changes(digest: Digest) -> Iterator[Line]:
-    yield from _listing("New", [_named(key) for key in digest.keys if key.new])
-    yield from _listing("Revoked or expired", [_named(key) for key in digest.keys if key.revoked])
+    yield from _listing("New", [_named(key) for key in digest.single_keys if key.new])
+    yield from _listing("Revoked or expired", [_named(key) for key in digest.single_keys if key.revoked])
     caps = [
         f"{key_name(key)} {_cap(key.cap_before)} → {_cap(key.cap)}"
-        for key in digest.keys
+        for key in digest.single_keys
         if key.cap_changed and key.active
     ]
     yield from _listing("Cap changed", caps)
     for days in (90, 45, 30):
-        idle = [key_name(key) for key in digest.keys if key.active and key.idle_days == days and not key.spent]
+        idle = [key_name(key) for key in digest.single_keys if key.active and key.idle_days == days and not key.spent]
         yield from _listing(f"Unused for {days} days", idle)
 
 

@@ -199,6 +199,11 @@ def _caveats(digest: Digest) -> Iterator[Line]:
         )
     if priced := sum(1 for key in digest.keys if key.by_price and key.spent):
         yield line(bold(f"{count(priced, 'key')} by price"), ": runs that were counted, not what Flowy billed.")
+    if summed := sum(key.many for key in digest.keys if key.many > 1):
+        yield line(
+            bold(f"{summed:,} keys are summed up"),
+            f" by owner: what is told of single keys is told of the other {len(digest.single_keys):,}.",
+        )
     if digest.blind_hours:
         yield line(bold(f"{count(digest.blind_hours, 'hour')} without a good poll"), ".")
     if digest.late_by:

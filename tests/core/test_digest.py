@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowy_watch.core.digest import OTHER, UNATTRIBUTED, KeyFigures, Outcome, by_owner, contributions, movers
+from flowy_watch.core.edition import Edition, Issue, bounded
 from flowy_watch.core.usage import MOST
 from tests.builders import credit
 from tests.core.digests import WEEK, alert_figures, balance, digest, key, names
@@ -44,6 +45,34 @@ def test_named_keys_come_first_then_all_others_then_what_no_key_explains() -> No
 def test_one_key_more_than_the_list_holds_is_named_too() -> None:
     parts = contributions(digest(key("a", 3), key("b", 2), key("c", 1)), most=2)
     assert [part.name for part in parts] == ["a", "b", "c"]
+
+
+@given(KEYS, st.integers(1, 6))
+def test_an_issue_of_many_keys_sums_the_lesser_ones_up_and_no_sum_changes(spends: object, most: int) -> None:
+    assert isinstance(spends, list)
+    keys = [KeyFigures(f"key_{n}", owner, tuple(days), (n,) * 4) for n, (days, owner) in enumerate(spends)]
+    whole = digest(*keys, owners={"ana": "ana", "ben": "ben"})
+    small = bounded(Issue(Edition("mail"), whole), most).digest
+
+    assert len(small.keys) <= most + 3
+    assert sum(key.many for key in small.keys) == len(keys)
+    assert (small.total, small.of_keys, by_owner(small)) == (whole.total, whole.of_keys, by_owner(whole))
+    by_day = [[sum(key.days[n] or 0 for key in one.keys) for n in range(7)] for one in (small, whole)]
+    assert by_day[0] == by_day[1]
+    for parts in (contributions(small, most=2), contributions(whole, most=2)):
+        assert sum(part.spent for part in parts) == whole.total
+    assert sum(part.keys for part in contributions(small)) >= sum(part.keys for part in contributions(whole))
+
+
+def test_of_many_keys_those_stay_single_that_something_happened_to() -> None:
+    whole = digest(*(key(f"k{n}", 10 - n, cap=100, new=n == 4, listed_before=True, cap_before=100) for n in range(5)))
+    small = bounded(Issue(Edition("mail"), whole), 2).digest
+    assert names(small.keys) == ["k0", "k4", "3 keys"]
+    assert [(part.name, part.spent, part.keys) for part in contributions(small)] == [
+        ("k0", credit(10), 1),
+        ("k4", credit(6), 1),
+        (OTHER, credit(9 + 8 + 7), 3),
+    ]
 
 
 def test_without_a_balance_nothing_is_called_unattributed() -> None:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from flowy_watch.core.digest import Digest, KeyFigures, Outcome, SmallFigures, contributions
-from flowy_watch.core.edition import Edition, Issue
+from flowy_watch.core.edition import Edition, Issue, bounded
 from flowy_watch.core.message import Dialect, EmailMessage, FactsMessage, PlainMessage, SlackMessage
 from flowy_watch.core.usage import CREDIT, Answers
 from flowy_watch.render import Reader, Renderer
@@ -369,6 +369,16 @@ def test_a_week_that_nobody_saw_is_not_called_one_without_spend() -> None:
 def test_how_well_it_was_foretold_says_on_which_side_it_came_out(spent: float, came: str) -> None:
     told = " ".join(mail(digest(key("a", *[spent] * 7), per_day=100)).text.split())
     assert f"Before it began, this week was expected at 700 credits: it came out {came}." in told
+
+
+def test_a_digest_of_very_many_keys_says_that_some_are_summed_up() -> None:
+    keys = [key(f"k{n}", 10, cap=100, listed_before=True, cap_before=100) for n in range(5)]
+    told = mail(bounded(Issue(Edition("mail"), digest(*keys)), 2).digest)
+    assert "3 keys are summed up by owner" in " ".join(told.text.split())
+    assert "3 other keys" in told.text
+    table = list(csv.DictReader(io.StringIO(told.enclosures[-1].content.decode())))
+    assert sum(float(row["credits"]) for row in table) == 50
+    assert {row["name"] for row in table} == {"k0", "k1", "3 keys"}
 
 
 def test_a_first_week_after_nothing_says_so() -> None:
