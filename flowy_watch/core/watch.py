@@ -7,7 +7,7 @@ from typing import cast
 from flowy_watch.core.history import History
 from flowy_watch.core.provenance import Provenance
 from flowy_watch.core.stale import BELIEVED_AFTER, stale_counter
-from flowy_watch.core.usage import ALL_KEYS, Columns, Reading, Skipped, Snapshot, day_of, day_start
+from flowy_watch.core.usage import ALL_KEYS, Columns, KeyStatus, Reading, Skipped, Snapshot, day_of, day_start
 from flowy_watch.core.workspace import WorkspaceHistory
 
 _FORGET_AFTER = timedelta(hours=24)
@@ -125,7 +125,10 @@ class Watch:
         )
 
     def missing(self, reading: Reading) -> list[str]:
-        """Ids of keys seen within the last 24 hours that a reading should still list and does not."""
+        """Ids of keys seen within the last 24 hours that a reading should still list and does not.
+
+        A key that was revoked or has expired may leave the list.
+        """
         listed, at = reading.columns.key_id, reading.taken_at
         if listed == self._columns.key_id and len(listed) == len(self.histories):
             return []
@@ -135,7 +138,9 @@ class Watch:
         return [
             key_id
             for key_id, history in self.histories.items()
-            if key_id not in ids and at - history.latest.taken_at < _FORGET_AFTER
+            if key_id not in ids
+            and history.latest.status is KeyStatus.ACTIVE
+            and at - history.latest.taken_at < _FORGET_AFTER
         ]
 
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from flowy_watch.actions import acknowledge, resolve, silence, unsilence
+from flowy_watch.core.usage import KeyStatus
 from flowy_watch.errors import CredentialRefused, Interrupted, NotFound, StoreError
 from flowy_watch.store import Store
 from tests.builders import DAY, HOUR, MIDNIGHT, MINUTE, NOON, snapshot
@@ -121,6 +122,14 @@ def test_one_deleted_key_among_many_is_no_failure(rig: Rig) -> None:
     keys = [snapshot(1, key_id=f"key_{n}") for n in range(10)]
     rig.poll(NOON, *keys)
     assert rig.poll(NOON + POLL, *keys[1:]).outcome == "good"
+
+
+def test_revoked_keys_may_leave_the_list(rig: Rig) -> None:
+    keys = [snapshot(1, key_id=f"key_{n}") for n in range(10)]
+    rig.poll(NOON, *keys)
+    revoked = [one._replace(status=KeyStatus.REVOKED) for one in keys[:5]]
+    rig.poll(NOON + POLL, *revoked, *keys[5:])
+    assert rig.poll(NOON + 2 * POLL, *keys[5:]).outcome == "good"
 
 
 @pytest.mark.parametrize("back", [timedelta(0), MINUTE, 2 * DAY])
