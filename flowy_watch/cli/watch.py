@@ -24,9 +24,10 @@ def run(
     import structlog
 
     from flowy_watch.app import App, build_app
-    from flowy_watch.daemon import Daemon
+    from flowy_watch.daemon import Daemon, share_one_heap
     from flowy_watch.notify_socket import NotifySocket
 
+    share_one_heap()
     settings = settings_of(context, quiet=False)
     migrate_apart(settings)
     built = build_app(settings)
