@@ -31,6 +31,7 @@ def scored(spans: list[Any], *alerts: float) -> Any:
     return score(Labels(HOUR / 4, {"a": (-DAY, 29 * DAY)}, {"a": spans}), [("a", at) for at in alerts])
 
 
+@pytest.mark.slow
 def test_settings_that_share_a_replay_tell_what_each_tells_alone() -> None:
     from _ordinary import make_keys, polls
     from _replay import NOT_ANOMALIES, replay

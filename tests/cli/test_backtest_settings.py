@@ -50,6 +50,7 @@ def told(alerts: Iterable[Alert]) -> list[tuple[str, str | None, datetime]]:
     return [(alert.finding.kind, alert.finding.key_id, alert.opened_at) for alert in alerts]
 
 
+@pytest.mark.slow
 def test_trying_settings_in_one_pass_equals_a_whole_replay_with_each() -> None:
     readings, chosen, watching = bursty(), (0.1, 0.5, 4.0, 16.0), [*detectors(*KINDS), Fickle()]
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flowy_watch.core.alert import LIVES, Alert, Change, Reconciled, Status, reconcile
@@ -167,7 +167,6 @@ POLL = st.tuples(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(POLL, max_size=30))
 def test_whatever_polls_bring_missing_data_is_no_news_and_levels_never_sink(
     polls: list[tuple[int, dict[str, int | None], set[str]]],

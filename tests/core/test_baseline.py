@@ -418,7 +418,7 @@ def moves(step: tuple[int, float], baseline: Baseline, hour: int) -> tuple[objec
     return gap, judged, baseline.known, baseline.mean, baseline.usual(hour + hours_on, 4)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.sampled_from([lambda hour: 0.0, usually, office, nightly, seldom]),
     st.lists(st.tuples(st.integers(1, 60), st.floats(0, 1e9, width=32)), min_size=2, max_size=40),
@@ -457,7 +457,7 @@ def test_bytes_that_are_no_baseline_are_refused(packed: bytes) -> None:
         Baseline.unpack(packed)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 200), st.floats(0, 1e13), st.floats(0, 1)), max_size=60))
 def test_no_figures_stop_it(steps: list[tuple[int, float, float]]) -> None:
     baseline, hour = after(office, days=4), TONIGHT

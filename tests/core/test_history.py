@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from math import isnan
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flowy_watch.core.baseline import SLOTS, Baseline, hour_number
@@ -290,7 +290,6 @@ def all_of(key: History) -> tuple[object, ...]:
     return key.dump(), key.baseline.pack(), key.baseline.usual(key.hour, 4), seen, said
 
 
-@settings(deadline=None)
 @given(POLLS, POLLS, st.booleans())
 def test_a_history_from_storage_goes_on_exactly_like_the_original(
     before: list[tuple[int, int, KeyStatus, int | None, int | None]],
@@ -307,7 +306,6 @@ def test_a_history_from_storage_goes_on_exactly_like_the_original(
     assert all_of(original) == all_of(copy)
 
 
-@settings(deadline=None)
 @given(POLLS)
 def test_spend_is_never_negative_and_adds_up_to_the_total(
     polls: list[tuple[int, int, KeyStatus, int | None, int | None]],

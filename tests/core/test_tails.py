@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import atan, comb, exp, fsum, isfinite, lgamma, log, log10, pi, sqrt
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flowy_watch.core.tails import MOST, beta_prime_surprise, gamma_surprise, student_surprise
@@ -16,7 +16,6 @@ def surprise(probability: float) -> float:
     return min(-log10(probability), MOST) if probability > 0 else MOST
 
 
-@settings(deadline=None)
 @given(st.integers(1, 400), st.floats(1e-3, 900))
 @example(100, 100.0)
 @example(100, 101.0)
@@ -28,7 +27,6 @@ def test_a_gamma_tail_of_whole_shape_is_a_poisson_sum(shape: int, x: float) -> N
         assert gamma_surprise(shape, x) == pytest.approx(surprise(at_most), abs=CLOSE)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.floats(1e-3, 1e3))
 @example(3, 3, 1.0)
 @example(40, 1, 1e3)

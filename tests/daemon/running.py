@@ -24,9 +24,7 @@ class Running:
         name: str = "daemon",
         env: dict[str, str] | None = None,
         command: Sequence[str] = COMMAND,
-        covered: bool = True,
     ) -> None:
-        """`covered` is whether coverage is measured, which takes as long again to start and is lost in a kill."""
         self.rig, self._command = rig, command
         self._log = rig.folder / f"{name}.log"
         self._address = rig.folder / f"{name}.notify"
@@ -36,8 +34,6 @@ class Running:
         self._socket.setblocking(False)
         self.told: list[str] = []
         self._env = environment({"NOTIFY_SOCKET": str(self._address)} | (env or {}))
-        if not covered:
-            self._env.pop("COVERAGE_PROCESS_CONFIG", None)
 
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:

@@ -54,7 +54,7 @@ def test_an_act_that_returned_0_is_kept_though_all_is_killed_at_once(rig: Rig) -
         by, alert = f"person-{number}", alerts[number % len(alerts)]
         silences = dice.random() < 0.5
         words = ("silence", f"job-{number}", "--for", "1h") if silences else ("ack", alert)
-        with Running(rig, name=f"life-{number:03d}", covered=False) as daemon:
+        with Running(rig, name=f"life-{number:03d}") as daemon:
             daemon.until_heard("READY=1")
             Event().wait(dice.uniform(0, 0.3))
             command = begin(rig, *words, "--by", by, "--why", f"act {number}")

@@ -110,7 +110,7 @@ class Watched:
     def life(self, moment: Callable[["Watched"], None]) -> Wreck:
         """Start the daemon, kill it at the moment, and look at what it left."""
         self.lives += 1
-        with Running(self.rig, name=f"life-{self.lives:02d}", covered=False) as daemon:
+        with Running(self.rig, name=f"life-{self.lives:02d}") as daemon:
             moment(self)
             assert daemon.process.poll() is None, daemon.log_file.read_text()
             daemon.send(signal.SIGKILL)

@@ -96,7 +96,7 @@ def sightings(draw: st.DrawFn) -> Sightings:
     return Sightings(draw(days), tuple(made), tuple(made[::2]))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.data())
 @pytest.mark.parametrize("hostile", DETECTORS)
 def test_hostile_figures_and_names_neither_stop_it_nor_change_its_mind(hostile: str, data: st.DataObject) -> None:

@@ -24,7 +24,7 @@ from tests.builders import DAY, HOUR, MIDNIGHT, MINUTE, credit, reading, snapsho
 DAYS = 14
 POLLS = DAYS * 24
 START = MIDNIGHT - DAYS * DAY
-FEW = settings(deadline=None, max_examples=2)
+FEW = settings(max_examples=2)
 SEEDS = st.integers(0, 10**6)
 
 Manner = Callable[[Random, int], float]
@@ -196,7 +196,7 @@ def stored(watch: Watch) -> Watch:
     return again
 
 
-@settings(deadline=None, max_examples=3)
+@settings(max_examples=3)
 @given(SEEDS, st.sets(st.integers(24, POLLS - 1), max_size=4), st.sets(st.integers(24, POLLS - 1), max_size=40))
 def test_a_restart_at_any_poll_changes_nothing(seed: int, restarts: set[int], missed: set[int]) -> None:
     detectors = [one for kind, one in zip(DETECTORS, all_detectors(), strict=True) if kind != "blind"]

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from flowy_watch.core.usage import CREDIT, Reading
 from flowy_watch.detectors import DETECTORS
 from flowy_watch.jobs.backtest import backtest
@@ -40,6 +42,7 @@ def fortnight(folder: Path) -> list[Reading]:
     return out
 
 
+@pytest.mark.slow
 def test_a_fortnight_live_and_backtested_gives_the_same_alerts(tmp_path: Path, store: Store) -> None:
     readings, kinds = fortnight(tmp_path), tuple(DETECTORS)
     source = ScriptedSource()

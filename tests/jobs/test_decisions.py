@@ -136,6 +136,7 @@ def machine(store_of: Callable[[], Store], ended: Callable[[Life], None]) -> typ
     return Decisions
 
 
+@pytest.mark.slow
 def test_every_decision_is_explained_none_is_missing_and_none_is_made_twice(
     migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,7 +159,6 @@ def test_every_decision_is_explained_none_is_missing_and_none_is_made_twice(
     with_many = settings(
         max_examples=max(DECISIONS // 40, 5),
         stateful_step_count=STEPS,
-        deadline=None,
         derandomize=SEED is None,
         database=None,
         suppress_health_check=list(HealthCheck),

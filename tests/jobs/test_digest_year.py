@@ -185,6 +185,7 @@ def play(url: str, seed: int) -> tuple[World, Store]:
     return world, calm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(int(os.environ.get("DIGEST_YEARS", "1"))))
 def test_a_year_of_kills_is_52_digests_for_each_recipient_and_their_sum_is_the_database(
     open_store: Callable[..., Store], tmp_path: Path, seed: int

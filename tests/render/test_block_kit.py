@@ -22,6 +22,7 @@ from .block_kit import objection
 from .notices import BALANCE, BLIND, CAP, NOW, RENDERER, SAFEGUARD, STAKES, named, notification, slack
 from .test_hostile_names import NAMES, everywhere
 
+pytestmark = pytest.mark.no_cover  # most of the work is the schema's, and every renderer has its own tests
 KINDS = tuple(DETECTORS)
 UNKNOWN_MONEY = replace(
     STAKES, daily_cap=None, cap_hit_at=None, at_risk_today=None, at_risk_next_day=None, balance=None

@@ -102,7 +102,7 @@ starts = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(starts=starts, cap=st.integers(0, 200), balance=st.integers(0, 400))
 def test_the_prices_of_all_runs_are_what_the_keys_spent_and_what_the_balance_lost(new_world, starts, cap, balance):
     world = new_world()

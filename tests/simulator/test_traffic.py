@@ -17,7 +17,7 @@ def state(world: World) -> list[object]:
     return [*counters, world.balance, dict(world.run_counts)]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     scenario=st.sampled_from(sorted(SCENARIOS)),
     steps=st.lists(st.timedeltas(timedelta(0), timedelta(hours=9)), max_size=40),

@@ -134,7 +134,7 @@ def test_a_page_without_a_list_refuses_the_poll(source: ApiSource, server: Serve
 _ITEMS = [key(n) for n in range(9)] + [key(3, spentToday=99), key(20, status="?"), {"name": "no id"}, key(4)]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(_ITEMS), min_size=1), st.integers(1, 15))
 def test_pages_of_any_size_give_the_same_reading(
     source: ApiSource, server: Server, items: list[dict[str, Any]], size: int

@@ -51,7 +51,7 @@ def items(draw: st.DrawFn) -> list[Any]:
     return made
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(items(), min_size=1, max_size=2), st.sampled_from(MAPPINGS), st.integers(1, 6))
 def test_columns_and_items_agree_whatever_is_listed(
     pulls: list[list[Any]], mapping: dict[str, str], stretch: int

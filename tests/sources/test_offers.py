@@ -160,7 +160,7 @@ junk = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(junk)
 def test_any_document_is_read_or_refused(paths: Any) -> None:
     if isinstance(paths, dict):

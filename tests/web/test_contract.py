@@ -137,7 +137,6 @@ def assert_documented(answer: httpx.Response, operation: dict[str, Any]) -> None
 
 QUICKLY = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     derandomize="CONTRACT_EXAMPLES" not in os.environ,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
