@@ -1,7 +1,10 @@
 """One whole poll (pull, store, detect, reconcile) beside a floor measured in the same run.
 
 The floor fetches the same pages with http.client on one connection, parses them with orjson and writes one row per
-key with raw sqlite3 executemany in one transaction under the same pragmas. Run: python bench/poll.py [KEYS ...]
+key with raw sqlite3 executemany in one transaction under the same pragmas. Detection alone (moving the histories and
+asking every detector) is held against writing the poll's snapshots and reading them back, both with raw sqlite3 and
+both in CPU time, since one of them waits for the disk.
+Run: python bench/poll.py [KEYS ...]
 """
 
 import http.client
@@ -13,18 +16,21 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from time import perf_counter
+from threading import Event, Thread
+from time import perf_counter, thread_time
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-from flowy_watch.app import build_app
+from flowy_watch.app import App, build_app, build_detectors
 from flowy_watch.core.baseline import Baseline, hour_number
 from flowy_watch.core.history import History
 from flowy_watch.core.usage import CREDIT, Reading, Snapshot
 from flowy_watch.core.watch import Watch
+from flowy_watch.core.workspace import Health
 from flowy_watch.daemon import look_for_garbage_rarely
+from flowy_watch.detectors import View
+from flowy_watch.jobs.replay import replay
 from flowy_watch.log import configure
 from flowy_watch.settings import parse
 from flowy_watch.store import Store
@@ -136,10 +142,19 @@ def floor(address: str, database: sqlite3.Connection, stamp: str) -> None:
     connection.close()
 
 
-def timed(work: Callable[[], object]) -> float:
-    began = perf_counter()
+def floor_of_snapshots(database: sqlite3.Connection, rows: list[tuple[object, ...]]) -> list[object]:
+    """Writes what a reading brought, and reads it back."""
+    (last,) = database.execute("SELECT max(rowid) FROM snapshots").fetchone()
+    database.execute("BEGIN IMMEDIATE")
+    database.executemany("INSERT INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    database.execute("COMMIT")
+    return database.execute("SELECT * FROM snapshots WHERE rowid > ?", (last or 0,)).fetchall()
+
+
+def timed(work: Callable[[], object], clock: Callable[[], float] = perf_counter) -> float:
+    began = clock()
     work()
-    return perf_counter() - began
+    return clock() - began
 
 
 def measure(keys: int, folder: Path) -> None:
@@ -162,13 +177,54 @@ def measure(keys: int, folder: Path) -> None:
         pages.turn(at, usual + n / 2)
         floors.append(timed(lambda at=at: floor(address, raw, at.isoformat())))  # type: ignore[misc]
         ours.append(timed(lambda at=at: app.poll.run(at)))  # type: ignore[misc]
+    detections, kept = measure_detection(app, raw, pages, now + timedelta(minutes=ROUNDS + 2), usual)
     app.close()
     server.shutdown()
     mine, least = statistics.median(ours[2:]), statistics.median(floors[2:])
     print(
         f"{keys:>6} keys, {polls} polls of history: poll {mine * 1000:7.1f} ms, floor {least * 1000:6.1f} ms, "
-        f"ratio {mine / least:.2f} (first poll, cold: {ours[0] * 1000:.0f} ms)"
+        f"ratio {mine / least:.2f} (first poll, cold: {ours[0] * 1000:.0f} ms); CPU of detection "
+        f"{detections * 1000:.1f} ms, of its snapshots {kept * 1000:.1f} ms, ratio {detections / kept:.2f}"
     )
+
+
+def measure_detection(
+    app: App, raw: sqlite3.Connection, pages: Pages, start: datetime, usual: float
+) -> tuple[float, float]:
+    """Median CPU seconds of detection in one poll, and of writing and reading its snapshots."""
+    watch = replay(app.store, leaving=Event()).watch
+    detectors, rests = build_detectors(app.settings), app.settings.rests_until
+    raw.execute("CREATE TABLE snapshots (at, key, spent, cap, used, status, rate)")
+    detections, kept = [], []
+    for n in range(ROUNDS + 2):
+        at = start + timedelta(minutes=n)
+        pages.turn(at, usual + (ROUNDS + 2 + n) / 2)
+        reading = app.source.pull(at)
+
+        def detect(at: datetime = at, reading: Reading = reading) -> None:
+            new = watch.add(reading)
+            view = View(
+                at, watch.listed, watch.workspace, Health(good=True), app.settings.rules_of, new, rests_until=rests
+            )
+            for detector in detectors:
+                list(detector.examine(view))
+
+        columns, stamp = reading.columns, at.isoformat()
+        used = [moment and moment.isoformat() for moment in columns.last_used_at]
+        stamps = [stamp] * len(used)
+        snapshots = zip(
+            stamps,
+            columns.key_id,
+            columns.spent,
+            columns.daily_cap,
+            used,
+            columns.status,
+            columns.rate_limit,
+            strict=True,
+        )
+        kept.append(timed(lambda rows=list(snapshots): floor_of_snapshots(raw, rows), thread_time))  # type: ignore[misc]
+        detections.append(timed(detect, thread_time))
+    return statistics.median(detections[2:]), statistics.median(kept[2:])
 
 
 def main() -> None:
