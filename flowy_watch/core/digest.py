@@ -296,25 +296,28 @@ class Digest:
         return (self.of_keys - against) / against if against else None
 
     def for_owner(self, owner: str) -> "Digest":
-        """Their keys and the alerts about them, and their share of the whole."""
+        """Their keys, the alerts about them, and their share of the whole; of a month also what the next will cost."""
         keys = tuple(key for key in self.keys if key.owner == owner)
         earlier = [
             None if whole is None else sum(key.earlier[n] for key in keys) for n, whole in enumerate(self.earlier)
         ]
+        days = tuple(
+            replace(day, spent=sum(key.days[n] or 0 for key in keys))
+            for n, day in enumerate(self.days[-self.period.length :])
+        )
+        unknown = any(key.unknown_days for key in keys)  # a week is too short for a forecast, a month is not
+        ahead = None if unknown else Forecast.of([day.known_spent for day in days])
         return replace(
             self,
             owner=owner,
             keys=keys,
-            days=tuple(
-                replace(day, spent=sum(key.days[n] or 0 for key in keys))
-                for n, day in enumerate(self.days[-self.period.length :])
-            ),
+            days=days,
             earlier=tuple(earlier),
             alerts=tuple(alert for alert in self.alerts if alert.owner == owner and alert.key_id),
             small=tuple(one for one in self.small if one.owner == owner and one.key_id),
             balance=None,
             runway=None,
-            month=None,
+            month=_month(days, self.period, ahead)[1],
             ahead=(),
             foretold=None,
         )

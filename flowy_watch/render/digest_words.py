@@ -149,7 +149,7 @@ def _verdict(digest: Digest) -> Iterator[Line]:
             f"Before it began, this {unit} was expected at {_expected(digest.foretold)} credits: "
             f"it came out {_held(digest.foretold, digest.of_keys)}."
         )
-    if (digest.month or digest.foretold) and not digest.owner:
+    if digest.month or digest.foretold:
         yield line("Ranges in brackets are meant to hold four times out of five.")
 
 

@@ -6,8 +6,20 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowy_watch.core.digest import OTHER, UNATTRIBUTED, KeyFigures, Outcome, by_owner, contributions, movers
+from flowy_watch.core.digest import (
+    OTHER,
+    UNATTRIBUTED,
+    DayFigures,
+    Facts,
+    KeyFigures,
+    Outcome,
+    build,
+    by_owner,
+    contributions,
+    movers,
+)
 from flowy_watch.core.edition import Edition, Issue, bounded
+from flowy_watch.core.period import Period
 from flowy_watch.core.usage import MOST
 from tests.builders import credit
 from tests.core.digests import WEEK, alert_figures, balance, digest, key, names
@@ -151,3 +163,20 @@ def test_what_was_expected_of_the_week_is_what_the_same_forecast_said_before_it(
 def test_one_key_of_a_million_million_credits_is_counted_exactly() -> None:
     made = digest(key("a", 10.0**12, 0.000001), key("b", 1))
     assert made.total == 10**18 + 1 + 10**6
+
+
+def test_after_a_month_an_owner_hears_what_the_next_will_cost_them_and_nobody_else() -> None:
+    october = Period.parse("2026-10")
+    keys = [KeyFigures(f"key_{n}", name, (credit(n),) * 31, (0,) * 3) for n, name in ((1, "ana"), (2, "ben"))]
+    days = [DayFigures(day, credit(3), 2) for day in october.days()]
+    before = [october.before()] * 3
+    whole = build(
+        Facts(keys, days, before, [False] * 3, None, (), 0),
+        october,
+        owner_of=lambda _, name: name,
+        now=october.end_at,
+        late_by=timedelta(0),
+    )
+    expected = whole.for_owner("ben").month
+    assert (whole.for_owner("ben").month_name, expected and expected.amount) == ("November", credit(2 * 30))
+    assert digest(key("a", 5), per_day=5, owners={"a": "ana"}).for_owner("ana").month is None  # seven days tell nothing
