@@ -1,6 +1,7 @@
 """How facts become words on a page: the templates' environment and its filters."""
 
 from datetime import UTC, datetime
+from math import floor
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,8 +20,14 @@ def build_templates(zone: ZoneInfo) -> Environment:
     environment.filters["when"] = lambda at: when(at, zone)
     environment.filters["words"] = lambda text, most: shorten(visible(text or ""), most)
     environment.filters["percent"] = percent
+    environment.filters["per_cent"] = whole_per_cent
     environment.filters["name"] = lambda text: shorten(visible(text or ""))
     return environment
+
+
+def whole_per_cent(share: float) -> int:
+    """Rounded down, as alerts are: 100 is told of what is spent to the last credit."""
+    return floor(share * 100 + 1e-9)
 
 
 def when(at: datetime | None, zone: ZoneInfo) -> Markup:

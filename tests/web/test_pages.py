@@ -81,6 +81,15 @@ def test_figures_are_as_old_as_the_last_good_poll_whatever_failed_since(house: H
     assert "as of 3 h ago" in text(page(house, "/"))
 
 
+def test_a_cap_is_at_100_per_cent_only_when_all_of_it_is_spent(house: House) -> None:
+    house.poll(
+        snapshot(1198, cap=1200), snapshot(1200, cap=1200, key_id="key_2"), snapshot(29, cap=100, key_id="key_3")
+    )
+    found = text(page(house, "/"))
+    assert [share in found for share in ("99 % of 1,200", "100 % of 1,200", "29 % of 100")] == [True] * 3
+    assert "99 % used" in text(page(house, "/keys/key_1"))
+
+
 def test_what_is_not_found_is_said_in_a_sentence(house: House) -> None:
     assert "There is no such key." in text(house.browser().get("/keys/nobody").text)
 
