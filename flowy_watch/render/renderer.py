@@ -1,6 +1,7 @@
 """Notifications in the words of a dialect."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -39,6 +40,8 @@ from flowy_watch.render.steps import after_stop, ends, steps, stop_of, verbs_for
 SLACK_HEADER = 150
 REPEAT = "May be a repeat of a message whose delivery could not be confirmed."
 LONGEST_URL = 3_000  # of a button in Slack
+
+_PERCENT = re.compile(r"(?<=\d) %(?!\w)")
 
 # Mrkdwn has no escape for these, only for &, < and >: they become their look-alikes.
 _LOOK_ALIKES = str.maketrans({"*": "∗", "`": "ˋ", "~": "∼"})
@@ -152,14 +155,14 @@ class Renderer:
                 action_id=partial(action_id, alert_id=about[0].alert.id if len(about) == 1 else 0),
                 ends=ends(self._reader.timezone),
             )
-            return SlackMessage(mrkdwn(notice.first_line), tuple(json.loads(text)))
+            return SlackMessage(mrkdwn(notice.first_line), tuple(json.loads(unbroken(text))))
         text = self._fill("email/notice.txt.j2", notice)
         if dialect is Dialect.PLAIN:
             return PlainMessage(text)
         if dialect is Dialect.FACTS:
             link = next((part.link for part in parts if part.link), "")
             return FactsMessage(notice.first_line, text, link, about)
-        return EmailMessage(notice.first_line, text, self._fill("email/notice.html.j2", notice))
+        return EmailMessage(notice.first_line, text, unbroken(self._fill("email/notice.html.j2", notice)))
 
     def _fill(self, template: str, notice: Notice, **more: object) -> str:
         return self._environment.get_template(template).render(notice=notice, Role=Role, plain=plain, **more)
@@ -168,6 +171,11 @@ class Renderer:
 def _spent(alert: Alert, when: When) -> tuple[Part, ...]:
     stakes = alert.finding.stakes
     return (money(stakes, when),) if stakes else ()
+
+
+def unbroken(text: str) -> str:
+    """No line ends between a figure and its percent sign."""
+    return _PERCENT.sub("\u00a0%", text)
 
 
 def mrkdwn(text: str) -> str:

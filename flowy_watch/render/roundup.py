@@ -111,7 +111,8 @@ def _ranked(notifications: Sequence[Notification]) -> list[int]:
 
 def _heads(ranked: Sequence[Notification]) -> list[str]:
     """What stands above each row: an owner's name above the first of theirs, where that helps to find one's own."""
-    heads, before = [], ""
+    heads: list[str] = []
+    before: str | None = None if any(visible(each.owner) for each in ranked) else ""
     for each in ranked:
         owner = shorten(visible(each.owner), 40)
         heads.append(f"{owner or 'no owner'}:" if owner != before else "")

@@ -151,11 +151,12 @@ to = ["oncall@example.com"]
         return found[0]
 
     def told(self) -> list[str]:
-        """All that stands on Slack, each post as one text."""
-        return [json.dumps(dict(post.payload), ensure_ascii=False) for post in self.slack.posts]
+        """All that stands on Slack, each post as one text, in which all spaces are plain."""
+        posts = (json.dumps(dict(post.payload), ensure_ascii=False) for post in self.slack.posts)
+        return [text.replace("\u00a0", " ") for text in posts]
 
     def mailed(self) -> list[str]:
-        return [mail.subject + "\n" + mail.html for mail in self.sink.mails]
+        return [mail.subject + "\n" + mail.html.replace("\u00a0", " ") for mail in self.sink.mails]
 
     def near_cap(self) -> None:
         self.flowy.keys["prod-render"].spentToday = 970.0

@@ -99,8 +99,9 @@ def parts_of(tree: Any) -> list[dict[str, Any]]:
 
 
 def words(message: SlackMessage) -> str:
-    """What a person reads, one line per line."""
-    return "".join(part["text"] for part in parts_of(message.blocks) if isinstance(part.get("text"), str))
+    """What a person reads, one line per line, in which all spaces are plain."""
+    texts = (part["text"] for part in parts_of(message.blocks) if isinstance(part.get("text"), str))
+    return "".join(texts).replace("\u00a0", " ")
 
 
 def flat(text: str) -> str:

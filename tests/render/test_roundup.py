@@ -153,6 +153,13 @@ def test_what_is_equally_bad_stands_under_its_owner_the_one_who_spent_most_first
     assert rows[-5:] == ["🔴 2", "🔴 4", "ads:", "🔴 3", "🔴 1"]
 
 
+def test_keys_of_nobody_stand_under_a_heading_of_their_own_where_others_have_an_owner() -> None:
+    (post,) = posts_of([replace(each, owner="media" if n > 2 else "") for n, each in enumerate(many(5))])
+    assert "no owner:" in words(post)
+    (post,) = posts_of(many(5))
+    assert "no owner:" not in words(post)
+
+
 def test_owners_of_one_key_each_make_no_headings() -> None:
     told = [replace(each, owner=f"team {n}") for n, each in enumerate(many(6))]
     (post,) = posts_of(told)

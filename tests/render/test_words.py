@@ -47,7 +47,8 @@ def test_the_first_line_alone_tells_which_key_and_how_bad() -> None:
     line = "CRITICAL prod-render is at 96 % of its daily cap (4,800 of 5,000 credits)"
     assert slack(OPENED).text == line
     assert mail(OPENED).subject == line
-    assert slack(OPENED).blocks[0]["text"]["text"] == f"🔴 {line}"
+    assert slack(OPENED).blocks[0]["text"]["text"] == f"🔴 {line}".replace("96 %", "96\u00a0%")
+    assert "96\u00a0%" in mail(OPENED).html
 
 
 @pytest.mark.parametrize("text", [flat(mail(OPENED).text), flat(words(slack(OPENED)))])
@@ -246,7 +247,7 @@ def test_whoever_looks_after_an_alert_still_reads_how_to_stop_it() -> None:
     ana = {"status": Status.ACKNOWLEDGED, "acknowledged_by": "ana"}
     taken = slack(notification(change=Change.ACKNOWLEDGED, alert=ana))
 
-    assert taken.blocks[0]["text"]["text"].startswith("👀 Acknowledged by ana: prod-render is at 96 %")
+    assert words(taken).startswith("👀 Acknowledged by ana: prod-render is at 96 %")
     assert in_order(words(taken), "ana looks after this", "Spent today 4,800", "Revoke now", "Open API keys in Flowy")
     assert "flowy-watch ack" not in words(taken)
 
