@@ -8,7 +8,9 @@ from starlette.responses import RedirectResponse, Response
 from flowy_watch.core.alert import LIVES, Change, Status
 from flowy_watch.core.notification import Notification
 from flowy_watch.errors import NotFound
+from flowy_watch.render.notice import LONGEST_LINE
 from flowy_watch.render.notice import Role as PartRole
+from flowy_watch.render.phrase import plain, shorten, visible
 from flowy_watch.show import story_lines
 from flowy_watch.store.outbox import DEAD, SENT, WAITING, WITHHELD
 from flowy_watch.web import acting
@@ -57,11 +59,14 @@ def alert(site: "Site", visit: Visit) -> Response:
     # As it was when it opened: the words of an alert that has ended would leave out what to do.
     told = replace(found, status=Status.OPEN, acknowledged_by="", acknowledged_until=None)
     notice = site.renderer.notice(Notification("", Change.OPENED, told, visit.now, owner))
+    said = {plain(line) for part in notice.parts for line in (*part.lines, *part.bullets)}
+    more_evidence = [words for words in found.finding.evidence if shorten(visible(words), LONGEST_LINE) not in said]
     return site.page(
         "alert.html.j2",
         visit,
         alert=found,
         notice=notice,
+        more_evidence=more_evidence,
         parts=[part.without_gaps() for part in notice.parts],
         Role=PartRole,
         story=story,

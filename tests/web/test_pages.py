@@ -135,6 +135,12 @@ def test_an_alert_tells_its_story_and_what_to_do(house: House) -> None:
         assert words in found, words
 
 
+def test_evidence_is_shown_once_whether_the_notice_holds_all_of_it_or_not(house: House) -> None:
+    alert = house.alert(evidence=tuple(f"reason {n} of many" for n in range(9)))
+    found = text(page(house, f"/alerts/{alert.id}"))
+    assert [found.count(f"reason {n} of many") for n in range(9)] == [1] * 9
+
+
 def test_acknowledging_by_form_is_an_act_of_that_person(house: House) -> None:
     alert, browser = house.alert(), house.browser(by="Ana")
     answer = browser.act(f"/alerts/{alert.id}/ack", why="launch day", **{"for": "8h"})
