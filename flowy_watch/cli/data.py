@@ -29,13 +29,15 @@ def import_(
     """Add snapshots from a file: key_id,name,at,spent_today,last_used_at,daily_cap[,status].
 
     Lines that cannot be believed are named and skipped. What is stored already stays, so an import that was
-    interrupted may be started again.
+    interrupted may be started again. Unless a daemon runs, what the snapshots teach is learned here, too, so that the
+    next start need not.
     """
     from rich.console import Console
     from rich.progress import Progress
 
     from flowy_watch.app import open_store
     from flowy_watch.jobs.exchange import import_file
+    from flowy_watch.jobs.replay import learn
     from flowy_watch.show import as_json
 
     settings = settings_of(context, to_look=True)
@@ -53,6 +55,9 @@ def import_(
             now=now_utc(),
             progress=lambda what, n, of: bar.update(task, description=what, completed=n, total=of),
         )
+        if done.polls and not store.database.is_watched():
+            bar.update(task, description="Learning", completed=0, total=None)
+            learn(store)
     for line in done.bad[:_SHOWN]:
         sys.stderr.write(f"line {line.number} skipped: {line.reason}\n")
     if done.bad_lines > _SHOWN:

@@ -57,6 +57,14 @@ def replay(
         log.info("replay", up_to=until.isoformat(), polls_left=left)
 
 
+def learn(store: Store) -> None:
+    """Save what the next start would have to replay; for when no daemon runs, which learns by itself."""
+    known = replay(store, leaving=Event())
+    with store.write() as work:
+        if known.poll_id == work.usage.last_poll_id():
+            work.usage.save_states(known.watch, known.numbers)
+
+
 def _completed(work: Work, watch: Watch) -> Watch:
     watch.listed_before = work.usage.listed_live()
     watch.provenance = work.knowledge.provenances()

@@ -93,6 +93,14 @@ class Database:
         with self._flocked() if self.is_sqlite else self._advised():
             yield
 
+    def is_watched(self) -> bool:
+        """Whether a daemon runs, at this moment."""
+        try:
+            with self.watching():
+                return False
+        except AlreadyRunning:
+            return True
+
     @contextmanager
     def _flocked(self) -> Iterator[None]:
         if self.path is None:

@@ -14,7 +14,7 @@ import pytest
 from flowy_watch.core.usage import Reading
 from flowy_watch.core.watch import Watch
 from flowy_watch.errors import FlowyWatchError
-from flowy_watch.jobs.replay import replay
+from flowy_watch.jobs.replay import learn, replay
 from flowy_watch.store import Store
 from tests.builders import HOUR, MINUTE, NOON, reading, snapshot
 
@@ -89,7 +89,7 @@ def test_others_may_write_while_it_reads(store: Store, open_store: Callable[[], 
 KILLED = """
 import os, signal, sys
 from threading import Event
-from flowy_watch.jobs.replay import replay
+from flowy_watch.jobs.replay import learn, replay
 from flowy_watch.store import Store
 stretches = iter(range(3))
 die = lambda: next(stretches) == 2 and os.kill(os.getpid(), signal.SIGKILL)
@@ -142,3 +142,10 @@ def test_a_poll_of_another_process_meanwhile_is_seen_before_ours_is_recorded(rig
     rig.source.pull = meanwhile  # type: ignore[method-assign]
     assert rig.spend(NOON + 2 * MINUTE, 86).outcome == "good"
     assert rig.told() == [("cap", "opened", 80)]
+
+
+def test_what_was_learned_need_not_be_replayed(store: Store) -> None:
+    keep(store, *polls())
+    learn(store)
+    with store.read() as work:
+        assert dumped(work.usage.load_states()) == plain(polls())
