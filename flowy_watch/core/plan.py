@@ -74,12 +74,13 @@ class _Planner:
     def asks(self, transitions: Iterable[Transition], standing: Iterable[Alert]) -> Iterator[int]:
         """The alerts of which it matters what was told before: few, in most polls."""
         for transition in transitions:
-            if transition.change.follows_up:
+            if transition.change.follows_up or _told_before(transition.change):
                 yield transition.alert.id
             elif inhibitor := self._inhibitors.of(transition.alert):
                 yield inhibitor.id
         for alert in standing:
-            if may_remind(alert, self._telling, self._now) or self._has_moved(alert):
+            held_back = bool(alert.held_by) or alert.told_level < alert.level
+            if held_back or may_remind(alert, self._telling, self._now) or self._has_moved(alert):
                 yield alert.id
 
     def happened(self, transition: Transition) -> None:
@@ -117,7 +118,7 @@ class _Planner:
             self._tell(news)
         for alert in sorted(self._moved, key=lambda one: _worst_first(one))[:MOST_UPDATES]:
             self._update(alert)
-        told = _one_per_key(self._notifications, self._telling)
+        told = _one_per_key(self._notifications, self._telling, self.past)
         hours = self._telling.quiet_hours
         told = tuple(hushed(one, hours.get(one.channel), self._now) for one in told)
         return Plan(told, tuple(self._settled.values()))
@@ -282,7 +283,12 @@ def _worst_first(alert: Alert) -> tuple[int, bool, str]:
     return -finding.severity, finding.kind != "cap", finding.fingerprint
 
 
-def _one_per_key(notifications: Iterable[Notification], telling: Telling) -> tuple[Notification, ...]:
+def _told_before(change: Change) -> bool:
+    """It is news of an alert of which a message may stand already."""
+    return change.is_news and change is not Change.OPENED
+
+
+def _one_per_key(notifications: Iterable[Notification], telling: Telling, past: Past) -> tuple[Notification, ...]:
     """Fold news of one key for one channel into the first, which is the worst."""
     out: list[Notification] = []
     first: dict[tuple[str, str, bool], int] = {}
@@ -299,15 +305,22 @@ def _one_per_key(notifications: Iterable[Notification], telling: Telling) -> tup
             out[first[place]] = replace(
                 lead, also=(*lead.also, other.finding.title), also_ids=(*lead.also_ids, other.id)
             )
-            out.append(_folded(notification, lead, telling))
+            out += _folded(notification, lead, telling, past.get(other.id, {}))
     return tuple(out)
 
 
-def _folded(notification: Notification, lead: Notification, telling: Telling) -> Notification:
-    """News told with another alert's. What stopped so is still shown as stopped where it stands by itself."""
-    if notification.change is Change.STOPPED and telling.traits_of(notification.channel).follows:
-        return replace(notification, manner=Manner.IN_PLACE_ONLY)
-    return replace(notification, withheld=f"{TOLD_WITH}{lead.alert.id}, which is about the same key")
+def _folded(
+    notification: Notification, lead: Notification, telling: Telling, told: Mapping[str, Told]
+) -> Iterator[Notification]:
+    """News told with another alert's. Where a message of its own stands, that shows what became of it all the same."""
+    change, channel = notification.change, notification.channel
+    traits = telling.traits_of(channel)
+    if change is Change.STOPPED and traits.follows:
+        yield replace(notification, manner=Manner.IN_PLACE_ONLY)
+        return
+    yield replace(notification, withheld=f"{TOLD_WITH}{lead.alert.id}, which is about the same key")
+    if _told_before(change) and traits.changes and channel in told and told[channel].stands:
+        yield replace(notification, change=Change.UPDATED, manner=Manner.IN_PLACE_ONLY, note="")
 
 
 def _silenced(silences: Iterable[Silence], alert: Alert, now: datetime) -> Silence | None:

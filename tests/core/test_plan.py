@@ -127,6 +127,28 @@ def test_news_of_one_key_are_one_message_under_the_worst() -> None:
     assert (folded.alert, folded.withheld) == (moved.alert, "told with alert 2, which is about the same key")
 
 
+def test_news_told_with_another_alert_of_the_key_bring_its_own_message_up_to_date() -> None:
+    """Slack shows each alert's level where it was told; a program that keeps the state, and mail, hear it once."""
+    worse = Transition(alert("cap", 95, told_level=80), Change.ESCALATED, NOON)
+    spike = opened("spike", id=2, severity=Severity.CRITICAL)
+    channels = [(n.alert.id, n.channel, n.change, n.manner) for n in planned(worse, spike, **ALL).notifications]
+
+    assert [one for one in channels if one[0] == 1 and one[1] == "ops"] == [
+        (1, "ops", Change.ESCALATED, Manner.POST),
+        (1, "ops", Change.UPDATED, Manner.IN_PLACE_ONLY),
+    ]
+    assert [one[1] for one in channels if one[2] is Change.UPDATED] == ["ops"]
+
+
+def test_what_a_silence_held_back_is_brought_up_to_date_where_it_was_told_before() -> None:
+    held = alert("cap", 95, told_level=80, held_by="silence 1 on *")
+    of = planned(opened("spike", id=2, severity=Severity.CRITICAL), waiting=[held], **ALL)
+    never = planned(opened("spike", id=2, severity=Severity.CRITICAL), waiting=[held], **ALL | {"heard": {}})
+
+    assert [n.channel for n in of.notifications if n.change is Change.UPDATED] == ["ops"]
+    assert [n.channel for n in never.notifications if n.change is Change.UPDATED] == []
+
+
 def test_of_equally_bad_news_the_cap_leads() -> None:
     lead, *_ = planned(opened("balance"), opened("spike"), opened("cap")).notifications
 
