@@ -74,9 +74,10 @@ class _Planner:
     def asks(self, transitions: Iterable[Transition], standing: Iterable[Alert]) -> Iterator[int]:
         """The alerts of which it matters what was told before: few, in most polls."""
         for transition in transitions:
-            if transition.change.follows_up or _told_before(transition.change):
-                yield transition.alert.id
-            elif inhibitor := self._inhibitors.of(transition.alert):
+            alert, change = transition.alert, transition.change
+            if change.follows_up or _told_before(change):
+                yield alert.id
+            if not change.follows_up and (inhibitor := self._inhibitors.of(alert)):
                 yield inhibitor.id
         for alert in standing:
             held_back = bool(alert.held_by) or alert.told_level < alert.level
@@ -145,6 +146,8 @@ class _Planner:
         if all(notice.withheld for notice in notices):
             self._hold(transition.alert, f"alert {inhibitor.id}")
         else:
+            own = self.past.get(transition.alert.id, {})
+            self._notifications += [told for one in notices for told in _brought_up_to_date(one, self._telling, own)]
             self._settle(transition.alert, told_at=self._now)
 
     def _inhibited(self, transition: Transition, inhibitor: Alert) -> Iterator[Notification]:
@@ -313,14 +316,18 @@ def _folded(
     notification: Notification, lead: Notification, telling: Telling, told: Mapping[str, Told]
 ) -> Iterator[Notification]:
     """News told with another alert's. Where a message of its own stands, that shows what became of it all the same."""
-    change, channel = notification.change, notification.channel
-    traits = telling.traits_of(channel)
-    if change is Change.STOPPED and traits.follows:
+    if notification.change is Change.STOPPED and telling.traits_of(notification.channel).follows:
         yield replace(notification, manner=Manner.IN_PLACE_ONLY)
         return
     yield replace(notification, withheld=f"{TOLD_WITH}{lead.alert.id}, which is about the same key")
-    if _told_before(change) and traits.changes and channel in told and told[channel].stands:
-        yield replace(notification, change=Change.UPDATED, manner=Manner.IN_PLACE_ONLY, note="")
+    yield from _brought_up_to_date(notification, telling, told)
+
+
+def _brought_up_to_date(news: Notification, telling: Telling, told: Mapping[str, Told]) -> Iterator[Notification]:
+    """The message of its own that stands where news of the alert was told in the message of another one."""
+    channel = news.channel
+    if _told_before(news.change) and telling.traits_of(channel).changes and channel in told and told[channel].stands:
+        yield replace(news, change=Change.UPDATED, manner=Manner.IN_PLACE_ONLY, note="", about=0)
 
 
 def _silenced(silences: Iterable[Silence], alert: Alert, now: datetime) -> Silence | None:

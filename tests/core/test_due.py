@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from flowy_watch.core.alert import Alert, Change, Shown, Status
+from flowy_watch.core.alert import Alert, Change, Shown, Status, Transition
 from flowy_watch.core.finding import Finding, Severity, Stakes
 from flowy_watch.core.notification import Past, Told
 from flowy_watch.core.plan import MOST_UPDATES, Plan, plan
@@ -211,6 +211,24 @@ def test_a_cap_beside_a_critical_spike_is_a_line_in_its_thread() -> None:
         ("mail", "post", 1, ""),
     ]
     assert [(each.id, each.told_level, each.held_by) for each in of.settled] == [(2, 80, "")]
+
+
+def test_a_cap_that_grows_beside_a_spike_is_brought_up_to_date_where_it_was_told_by_itself() -> None:
+    worse = Transition(alert("cap", 95, id=2, told_level=80), Change.ESCALATED, NOON)
+    told = {"ops": Told(NOON, stands=True), "mail": Told(NOON, stands=True)}
+    of = plan(
+        [worse],
+        [standing("spike")],
+        telling=Telling((route("ops", "mail"),), traits={"ops": SLACK}),
+        silences=(),
+        past=lambda asked: dict.fromkeys(asked, told),
+        now=NOON,
+    )
+    assert [(n.channel, n.change.value, n.manner.value, n.about) for n in of.notifications] == [
+        ("ops", "escalated", "thread", 1),
+        ("mail", "escalated", "post", 1),
+        ("ops", "updated", "in_place_only", 0),
+    ]
 
 
 def test_a_cap_that_nobody_was_told_beside_a_spike_waits_for_its_end() -> None:

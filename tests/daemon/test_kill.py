@@ -241,6 +241,7 @@ def climbing(rig: Rig, request: pytest.FixtureRequest) -> Watched:
     text = text.replace('to = ["oncall@example.com"]', f"to = {[*RECIPIENTS, GONE]}") + sleeper
     rig.config.write_text(text, encoding="utf-8")
     rig.sink.refuse(GONE)
+    rig.flowy.balance = 1e9  # early in a UTC day, what the keys spend here would soon empty the usual one
     return Watched(rig, Random(request.param))
 
 

@@ -472,6 +472,8 @@ class Life:
                     continue
                 (shown,) = ops.stands[stands[-1]].words["told"]
                 assert shown["status"] == alert.status, f"alert {alert.id} is {alert.status}, shown as {shown}"
+                if alert.status is Status.OPEN:
+                    assert shown["level"] == alert.level, f"alert {alert.id} is at {alert.level}, shown as {shown}"
 
 
 def check_resolution(transition: Transition, listed: set[str], *, balance: bool) -> None:
