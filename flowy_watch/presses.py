@@ -10,7 +10,7 @@ from flowy_watch.core.press import Press, Until, Verb
 from flowy_watch.core.route import Telling
 from flowy_watch.core.silence import Silence, limit
 from flowy_watch.core.usage import DAY, next_reset
-from flowy_watch.core.words import credit_words
+from flowy_watch.core.words import credit_words, person_words
 from flowy_watch.errors import NotFound
 from flowy_watch.ledger import Ledger
 from flowy_watch.store import Store
@@ -74,7 +74,7 @@ def _block(store: Store, press: Press, key: str, ledger: Ledger, *, telling: Tel
         done = actions.block(store, ledger, key, by=press.by, why=_WHY, telling=telling, now=now)
     finally:
         ledger.close()
-    since = "" if done.new else f" already, by {done.block.by}"
+    since = "" if done.new else f" already, by {person_words(done.block.by)}"
     return (
         f"Blocked at the meter{since}: {done.words}. What does not pass through the meter goes on: revoke it in Flowy"
         " too. `flowy-watch unblock` lets it through again."

@@ -30,6 +30,7 @@ from flowy_watch.channels.retry_after import retry_after
 from flowy_watch.core.check import Check
 from flowy_watch.core.press import Press, Until, Verb, read_action
 from flowy_watch.core.redact import redact
+from flowy_watch.core.words import slack_account
 from flowy_watch.errors import ChannelError, FlowyWatchError, Refused, TryLater
 from flowy_watch.log import hide_addresses
 
@@ -342,9 +343,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _who(user: Mapping[str, Any]) -> str:
-    """`slack:ana (U0123)`; names are chosen by people, ids are not."""
-    name, number = _word(user.get("username") or user.get("name")), _word(user.get("id"))
-    return f"slack:{name} ({number})" if name else f"slack:{number}"
+    return slack_account(_word(user.get("username") or user.get("name")), _word(user.get("id")))
 
 
 def _word(value: object) -> str:

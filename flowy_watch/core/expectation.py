@@ -12,7 +12,7 @@ from flowy_watch.core.provenance import Provenance
 from flowy_watch.core.silence import Silence, limit
 from flowy_watch.core.stakes import stakes_of
 from flowy_watch.core.usage import CREDIT, Microcredits, day_of, next_reset
-from flowy_watch.core.words import credit_words
+from flowy_watch.core.words import credit_words, person_words
 
 _USUAL_DAYS, _FEWEST_DAYS = 14, 3
 _PACE_SPAN = timedelta(hours=1)
@@ -49,7 +49,7 @@ def _width(expectation: Silence) -> float:
 
 def _finding(history: History, expectation: Silence, most: Microcredits, spent: Microcredits) -> Finding:
     latest, name = history.latest, history.latest.name or history.latest.key_id
-    by = f" by {expectation.by}" if expectation.by else ""
+    by = f" by {person_words(expectation.by)}" if expectation.by else ""
     until = f"{expectation.until:%a %d %b %H:%M} UTC"
     why = f" ({expectation.why})" if expectation.why else ""
     return Finding(

@@ -7,7 +7,7 @@ from flowy_watch.core.alert import Alert
 from flowy_watch.core.finding import Finding
 from flowy_watch.core.pattern import matches
 from flowy_watch.core.usage import Microcredits
-from flowy_watch.core.words import credit_words
+from flowy_watch.core.words import credit_words, person_words
 
 EXPECTABLE = frozenset({"spike", "ramp", "last_used", "new_origin", "new_app"})
 """Kinds that say "this is not usual": what somebody can know better. A cap or a balance runs out all the same."""
@@ -35,7 +35,7 @@ class Silence:
     @property
     def label(self) -> str:
         """`silence 3 on render by ana`"""
-        return f"silence {self.id} on {self.pattern}" + (f" by {self.by}" if self.by else "")
+        return f"silence {self.id} on {self.pattern}" + (f" by {person_words(self.by)}" if self.by else "")
 
     @property
     def scope(self) -> str:

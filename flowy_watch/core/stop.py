@@ -8,7 +8,7 @@ from statistics import median
 from flowy_watch.core.finding import Finding
 from flowy_watch.core.history import History
 from flowy_watch.core.usage import DAY, Microcredits, day_of
-from flowy_watch.core.words import credit_words, span_words
+from flowy_watch.core.words import credit_words, person_words, span_words
 
 CLOSES_AFTER = DAY
 """So long a stopped key must stay unused before its alert closes by itself."""
@@ -77,7 +77,7 @@ class Stop:
     @property
     def words(self) -> str:
         """Who said so and what came of it, as one sentence without its end."""
-        said = f"{self.by} reported it revoked" if self.by else "Flowy shows it revoked"
+        said = f"{person_words(self.by)} reported it revoked" if self.by else "Flowy shows it revoked"
         begin = f"{said} at {_at(self.reported_at)}"
         if self.used_at:
             return f"{begin}, and it was used at {_at(self.used_at)}: the wrong key, or the revoke did not hold"

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from flowy_watch.core.alert import Change
 from flowy_watch.core.notification import Manner, Notification
-from flowy_watch.core.words import span_words
+from flowy_watch.core.words import person_words, span_words
 
 _ANEW = {
     Change.ESCALATED: "It grew worse, and is told anew further down.",
@@ -38,7 +38,7 @@ def _line(told: Notification) -> str:
     said = finding.title.removeprefix(finding.key_name).strip() if finding.key_name else ""
     title = f"it {said}" if said and said != finding.title else finding.title
     why = f": {told.note}" if told.note else ""
-    by = f" by {alert.acknowledged_by}" if alert.acknowledged_by else ""
+    by = f" by {person_words(alert.acknowledged_by)}" if alert.acknowledged_by else ""
     until = f" until {_minute(alert.acknowledged_until)}" if alert.acknowledged_until else ""
     if change is Change.RESOLVED:
         lasted = span_words((alert.resolved_at or alert.last_seen_at) - alert.opened_at)

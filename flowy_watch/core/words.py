@@ -1,10 +1,12 @@
-"""Figures as words, the same in titles, evidence and templates."""
+"""Figures and people as words, the same in titles, evidence and templates."""
 
+import re
 from datetime import timedelta
 
 from flowy_watch.core.usage import CREDIT, Microcredits
 
 SPEND_NOT_KNOWN = "spend not known from this source"
+_SLACK = re.compile(r"slack:(?:(?P<name>.+) \([A-Z0-9]+\)|(?P<id>[A-Z0-9]+))")
 
 
 def credit_words(amount: Microcredits) -> str:
@@ -15,6 +17,17 @@ def credit_words(amount: Microcredits) -> str:
     whole, part = divmod(cents, 100)
     sign = "-" if amount < 0 else ""
     return f"{sign}{whole:,}" + (f".{part:02d}".rstrip("0") if part else "")
+
+
+def slack_account(name: str, account_id: str) -> str:
+    """Who pressed, for the audit log: `slack:ana (U0123)`. Names are chosen by people, ids are not."""
+    return f"slack:{name} ({account_id})" if name else f"slack:{account_id}"
+
+
+def person_words(by: str) -> str:
+    """Who it was, in a sentence: `ana on Slack`. Which account that is, the story and the API say."""
+    found = _SLACK.fullmatch(by)
+    return f"{found['name'] or found['id']} on Slack" if found else by
 
 
 def span_words(span: timedelta) -> str:

@@ -23,6 +23,7 @@ from flowy_watch.core.stop import use_of
 from flowy_watch.core.usage import Reading, day_of
 from flowy_watch.core.watch import Watch
 from flowy_watch.core.wobble import WINDOW
+from flowy_watch.core.words import person_words
 from flowy_watch.detectors import Detector, KeyRules, View
 from flowy_watch.errors import CredentialRefused, Interrupted, SourceError
 from flowy_watch.jobs.replay import replay
@@ -367,7 +368,7 @@ def _woken(alert: Alert, now: datetime) -> Alert:
 
 def _awake(alert: Alert) -> Alert:
     """Told again, whatever was told before."""
-    by = f" by {alert.acknowledged_by}" if alert.acknowledged_by else ""
+    by = f" by {person_words(alert.acknowledged_by)}" if alert.acknowledged_by else ""
     return replace(alert, told_level=0, held_by=f"the acknowledgement{by}")
 
 

@@ -10,7 +10,7 @@ from flowy_watch.core.finding import Finding, Severity, Stakes
 from flowy_watch.core.notification import Notification
 from flowy_watch.core.press import Verb
 from flowy_watch.core.words import credit_words, span_words
-from flowy_watch.render.phrase import Line, When, bold, code, line, pattern, plain, shorten, visible
+from flowy_watch.render.phrase import Line, When, bold, code, line, pattern, plain, shorten, visible, who
 from flowy_watch.render.stopped import stop_lines, toll_lines, wobble_line
 
 LONGEST_LINE = 300
@@ -114,7 +114,7 @@ def first_line(notification: Notification) -> str:
     alert, finding = notification.alert, notification.alert.finding
     name = name_of(finding)
     title = f"{name} {said_of_key(finding)}" if name else visible(finding.title)
-    by = f" by {shorten(visible(alert.acknowledged_by))}" if alert.acknowledged_by else ""
+    by = f" by {who(alert.acknowledged_by)}" if alert.acknowledged_by else ""
     word = finding.severity.word.upper()
     openings = {
         Change.OPENED: word if name else f"{word}:",
@@ -142,11 +142,11 @@ def _said_of_stop(notification: Notification, name: str) -> str:
     stop, change = notification.alert.stop, notification.change
     if stop is None:
         return ""
-    who = shorten(visible(stop.by))
+    reporter = who(stop.by)
     if change is Change.STOP_REPORTED:
-        return f"Reported revoked by {who}: {name}"
+        return f"Reported revoked by {reporter}: {name}"
     if change is Change.STOP_FAILED:
-        after = f"{who} reported it revoked" if who else "its revoke"
+        after = f"{reporter} reported it revoked" if reporter else "its revoke"
         return f"CRITICAL: {name} was used after {after}"
     if change is Change.STOPPED and stop.quiet_since:
         quiet = f"{name} is quiet since {stop.quiet_since:%H:%M} UTC"
@@ -291,13 +291,13 @@ def taken_on(notification: Notification, when: When) -> Part:
             Role.VERDICT,
             (line(f"Nothing more of this key is told: {shorten(visible(notification.note), LONGEST_LINE)}."),),
         )
-    who = bold(shorten(visible(alert.acknowledged_by))) if alert.acknowledged_by else "Somebody"
+    person = bold(who(alert.acknowledged_by)) if alert.acknowledged_by else "Somebody"
     if notification.change is Change.STOP_REPORTED and alert.stop:
         key = line("Key ", bold(name_of(alert.finding)), tail_of(alert.finding))
         return Part(Role.VERDICT, (key, *stop_lines(alert.stop, when)))
     said = " expects this" if notification.change is Change.EXPECTED else " looks after this"
     until = alert.acknowledged_until
-    lines = [line(who, said, " until " if until else "", bold(when(until)) if until else "", ".")]
+    lines = [line(person, said, " until " if until else "", bold(when(until)) if until else "", ".")]
     if notification.note:
         lines.append(line(shorten(visible(notification.note), LONGEST_LINE)))
     lines.append(line("It is told again only if it gets worse."))

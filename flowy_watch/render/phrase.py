@@ -9,6 +9,7 @@ from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from flowy_watch.core.redact import redact
+from flowy_watch.core.words import person_words
 
 LONGEST_NAME = 60
 LONGEST_ID = 100
@@ -61,6 +62,11 @@ def shorten(text: str, most: int = LONGEST_NAME) -> str:
     if len(text) <= most:
         return text
     return text[: most - 1].rstrip(_JOINER + " ") + "…"
+
+
+def who(by: str) -> str:
+    """Who did something, short and fit to be read; empty for nobody."""
+    return shorten(person_words(visible(by)))
 
 
 def pattern(name: str, key_id: str) -> str:

@@ -5,13 +5,13 @@ from datetime import timedelta
 from flowy_watch.core.alert import Alert
 from flowy_watch.core.stop import Stop, Toll
 from flowy_watch.core.words import credit_words, span_words
-from flowy_watch.render.phrase import Line, When, bold, line, shorten, visible
+from flowy_watch.render.phrase import Line, When, bold, line, who
 
 
 def stop_lines(stop: Stop, when: When) -> tuple[Line, ...]:
     """Who says that the key is revoked, and what the polls since have seen."""
     if stop.by:
-        said = line(bold(shorten(visible(stop.by))), " reported the key revoked at ", bold(when(stop.reported_at)), ".")
+        said = line(bold(who(stop.by)), " reported the key revoked at ", bold(when(stop.reported_at)), ".")
     else:
         said = line("Flowy shows the key revoked since ", bold(when(stop.reported_at)), ".")
     if stop.used_at:

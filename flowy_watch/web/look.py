@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from flowy_watch.render.digest_figures import percent
 from flowy_watch.render.environment import build_environment
-from flowy_watch.render.phrase import shorten, visible
+from flowy_watch.render.phrase import shorten, visible, who
 
 STATIC = Path(__file__).parent / "static"
 
@@ -21,6 +21,7 @@ def build_templates(zone: ZoneInfo) -> Environment:
     environment.filters["words"] = lambda text, most: shorten(visible(text or ""), most)
     environment.filters["percent"] = percent
     environment.filters["per_cent"] = whole_per_cent
+    environment.filters["who"] = who
     environment.filters["name"] = lambda text: shorten(visible(text or ""))
     return environment
 

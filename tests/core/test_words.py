@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from flowy_watch.core.finding import Severity
-from flowy_watch.core.words import credit_words, span_words
+from flowy_watch.core.words import credit_words, person_words, slack_account, span_words
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,18 @@ def test_a_span_is_told_as_finely_as_people_need(span: timedelta, words: str) ->
 
 def test_a_severity_is_written_in_small_letters() -> None:
     assert [severity.word for severity in Severity] == ["info", "warning", "critical"]
+
+
+@pytest.mark.parametrize(
+    ("by", "words"),
+    [
+        (slack_account("ana", "U0ANA"), "ana on Slack"),
+        (slack_account("", "U0ANA"), "U0ANA on Slack"),
+        (slack_account("eve (U0BOB)", "U0EVE"), "eve (U0BOB) on Slack"),
+        ("ana", "ana"),
+        ("slack: the bot", "slack: the bot"),
+        ("", ""),
+    ],
+)
+def test_who_pressed_in_slack_is_a_person_in_a_sentence(by: str, words: str) -> None:
+    assert person_words(by) == words

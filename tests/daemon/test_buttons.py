@@ -25,7 +25,7 @@ def test_a_press_is_acted_upon_and_the_message_shows_it(rig: Rig) -> None:
         taken = rig.slack.socket.wait_for_acknowledgement(rig.slack.press(ack))
         assert taken is not None
         assert taken.after < 3
-        wait_until(lambda: "Acknowledged by slack:ana (U0ANA)" in rig.slack.posts[0].text, "the message to change")
+        wait_until(lambda: "Acknowledged by ana on Slack:" in rig.slack.posts[0].text, "the message to change")
         assert rig.alert("cap", "prod-render")["status"] == "acknowledged"
 
         rig.good("resolve", "1")

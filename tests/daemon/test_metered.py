@@ -92,7 +92,7 @@ def test_a_stolen_key_is_told_by_its_new_address_and_stopped_by_one_press(rig: R
             rig.slack.press(action_id(Verb.BLOCK, rig.alerts()[0]["id"]))
             wait_until(lambda: rig.slack.privately, "the answer")
             assert [run_app(api, world, secret) for secret in (ours, other)] == [401, 202]
-            wait_until(lambda: "Acknowledged by slack:ana" in rig.slack.posts[0].text, "the message to change")
+            wait_until(lambda: "Acknowledged by ana on Slack" in rig.slack.posts[0].text, "the message to change")
             assert daemon.stopped()[0] == 0
         assert "Blocked at the meter: the key" in rig.slack.privately[0].text
         assert [block.by for block in ledger.blocks()] == ["slack:ana (U0ANA)"]
