@@ -71,6 +71,7 @@ def build_app(settings: Settings, *, clock: Clock | None = None, migrate: bool =
         rules_of=settings.rules_of,
         false_alarms_per_month=settings.workspace.false_alarms_per_month,
         rests_until=settings.rests_until,
+        sources=frozenset(name for name, _ in settings.by_trust),
     )
     poll = PollJob(source, store, build_detectors(settings), rules)
     # Delivery lives by the real clock: its leases and pauses guard real sockets.

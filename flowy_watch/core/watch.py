@@ -124,10 +124,11 @@ class Watch:
             Skipped(key_id, "still shows yesterday's counter after 00:00 UTC") for key_id in sorted(stale)
         )
 
-    def missing(self, reading: Reading) -> list[str]:
+    def missing(self, reading: Reading, sources: frozenset[str] = frozenset()) -> list[str]:
         """Ids of keys seen within the last 24 hours that a reading should still list and does not.
 
-        A key that was revoked or has expired may leave the list.
+        A key that was revoked or has expired may leave the list, and so may one that was listed by none of the
+        `sources` that are asked now, if these are given.
         """
         listed, at = reading.columns.key_id, reading.taken_at
         if listed == self._columns.key_id and len(listed) == len(self.histories):
@@ -141,7 +142,12 @@ class Watch:
             if key_id not in ids
             and history.latest.status is KeyStatus.ACTIVE
             and at - history.latest.taken_at < _FORGET_AFTER
+            and not self._is_no_longer_asked_for(key_id, sources)
         ]
+
+    def _is_no_longer_asked_for(self, key_id: str, sources: frozenset[str]) -> bool:
+        known = self.provenance.get(key_id)
+        return known is not None and bool(known.ids and sources) and sources.isdisjoint(known.ids)
 
 
 def _rebase(known: Iterable[History | None], columns: Columns, rebased: frozenset[str], seconds: float) -> None:

@@ -50,6 +50,8 @@ class Rules:
     false_alarms_per_month: float = 4.0
     rests_until: timedelta = timedelta(0)
     """As `View` has it."""
+    sources: frozenset[str] = frozenset()
+    """The names of those that are asked; empty: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,7 @@ class PollJob:
             return _Pulled(Reading(now, ()), FAILED, str(error), refused)
 
     def _record(self, work: Work, watch: Watch, pulled: _Pulled, now: datetime) -> tuple[Polled, int]:
-        pulled = _judge(watch, _merged(watch, pulled, self._rules))
+        pulled = _judge(watch, _merged(watch, pulled, self._rules), self._rules.sources)
         reading = pulled.reading
         poll_id = work.usage.add_poll(
             now,
@@ -295,7 +297,7 @@ def _merged(watch: Watch, pulled: _Pulled, rules: Rules) -> _Pulled:
     return _Pulled(merge(parts, at, known, lambda *key: rules.rules_of(*key).same_as).reading, GOOD)
 
 
-def _judge(watch: Watch, pulled: _Pulled) -> _Pulled:
+def _judge(watch: Watch, pulled: _Pulled, sources: frozenset[str]) -> _Pulled:
     """Hold a reading against what is known: refuse what cannot be, and say when keys are missing."""
     if pulled.outcome == FAILED:
         return pulled
@@ -311,7 +313,7 @@ def _judge(watch: Watch, pulled: _Pulled) -> _Pulled:
         return _Pulled(nothing, FAILED, "the source still shows yesterday's counters after 00:00 UTC")
     if reading.troubles:  # keys that are missing are those of the source that failed
         return _Pulled(reading, PARTIAL if kept else FAILED, trouble_words(reading.troubles))
-    missing = watch.missing(reading)
+    missing = watch.missing(reading, sources)
     if not kept:
         return _Pulled(nothing, FAILED, f"the source lists no keys; it listed {len(missing)}") if missing else pulled
     if len(missing) > max(1, _MISSING_SHARE * (len(missing) + len(kept))):

@@ -47,8 +47,8 @@ def detectors(*kinds: str) -> list[Detector]:
 TELLING = Telling((route("ops"),))
 
 
-def rules(telling: Telling = TELLING) -> Rules:
-    return Rules(telling, lambda key_id, name: KeyRules())
+def rules(telling: Telling = TELLING, **more: Any) -> Rules:
+    return Rules(telling, lambda key_id, name: KeyRules(), **more)
 
 
 class Rig:
@@ -59,9 +59,9 @@ class Rig:
         self._detectors = detectors(*(kinds or ("cap", "blind")))
         self.tell_by(TELLING)
 
-    def tell_by(self, telling: Telling) -> None:
+    def tell_by(self, telling: Telling, **more: Any) -> None:
         """Another configuration, and the restart that it takes."""
-        self.job = PollJob(self.source, self.store, self._detectors, rules(telling))
+        self.job = PollJob(self.source, self.store, self._detectors, rules(telling, **more))
 
     def poll(self, at: datetime, *snapshots: Snapshot, **more: Any) -> Polled:
         """A poll that lists these keys, taken at `at`."""

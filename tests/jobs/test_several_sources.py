@@ -18,7 +18,7 @@ from flowy_watch.store import Store
 from tests.builders import DAY, MINUTE, NOON, reading
 from tests.core.test_merge import API, METER, api, failed, listed, meter, metered
 
-from .rigs import Rig, ScriptedSource
+from .rigs import TELLING, Rig, ScriptedSource
 
 STEP = 5 * MINUTE
 
@@ -71,6 +71,22 @@ def test_when_all_fail_there_is_no_poll_and_each_is_named(store: Store) -> None:
     assert sorted(title.split(" is blind")[0] for title in titles(rig)) == ["Source api", "Source proxy"]
     polled(rig, 5, api(listed()), failed("proxy"))
     assert [title.split(" is blind")[0] for title in titles(rig)] == ["Source proxy"]
+
+
+def test_keys_of_a_source_that_is_asked_no_longer_are_not_missed(store: Store) -> None:
+    rig = Rig(store, "blind")
+    others = [metered(key_id=f"{number:016x}", last_four=f"{number:04d}") for number in range(5)]
+    polled(rig, 0, api(listed()), meter(metered(), *others))
+
+    rig.tell_by(TELLING, sources=frozenset({"api"}))
+    for n in range(1, 5):
+        rig.spend(NOON + n * STEP, 100 + n)
+    assert rig.unresolved() == []
+
+    rig.tell_by(TELLING, sources=frozenset({"api", "proxy"}))
+    for n in range(5, 9):
+        polled(rig, n, api(listed()), meter(metered()))
+    assert rig.unresolved() == ["blind"]
 
 
 def test_after_a_restart_the_keys_are_still_matched(store: Store) -> None:
