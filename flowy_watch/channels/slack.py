@@ -1,4 +1,7 @@
-"""Slack by bot token: the kind that can prove what arrived."""
+"""Slack by bot token: the kind that can prove what arrived.
+
+Longer than most: half of it says what Slack's answers mean, and what whoever reads them should do.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Mapping

@@ -1,6 +1,7 @@
 """Buttons in Slack without a public address: Socket Mode brings each press over a WebSocket that we open.
 
 Whatever happens to the socket, the watch and its deliveries do not notice: all of it lives on threads of its own.
+Longer than most, so that its threads, and who ends which, are seen together.
 """
 
 import ipaddress

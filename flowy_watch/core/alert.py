@@ -1,4 +1,7 @@
-"""The life of a problem: `reconcile` compares what is open with what was found."""
+"""The life of a problem: `reconcile` compares what is open with what was found.
+
+Longer than most: what can happen to an alert, and when it does, is one machine and is read together.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace

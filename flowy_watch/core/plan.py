@@ -1,4 +1,7 @@
-"""Who is told what: `plan` turns transitions into notifications, and says why where it does not."""
+"""Who is told what: `plan` turns transitions into notifications, and says why where it does not.
+
+Longer than most: every reason for which somebody is told, or is not, stands here.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace

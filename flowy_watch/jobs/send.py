@@ -1,4 +1,7 @@
-"""What one channel has to send: each try, and what comes of it."""
+"""What one channel has to send: each try, and what comes of it.
+
+Longer than most: which answer leads to which next step is the promise that nothing is lost or doubled.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,7 @@
-"""A connection of the user's servers: what comes in is parsed here, one exchange after the other."""
+"""A connection of the user's servers: what comes in is parsed here, one exchange after the other.
+
+Longer than most: a connection is one state machine, and calls between its parts would cost time in every request.
+"""
 
 import asyncio
 from collections import deque

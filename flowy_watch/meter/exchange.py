@@ -1,4 +1,7 @@
-"""One request and its answer, on their way through."""
+"""One request and its answer, on their way through.
+
+Longer than most: a request and its answer flow at the same time, and each end of one decides about the other.
+"""
 
 from typing import TYPE_CHECKING
 from uuid import uuid4

@@ -1,4 +1,7 @@
-"""What a notification says, before any dialect: its first line, and its parts in the order people need them."""
+"""What a notification says, before any dialect: its first line, and its parts in the order people need them.
+
+Longer than most: it is one message, read from top to bottom.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -1,4 +1,7 @@
-"""The tables. Columns of credits hold integers of micro-credits and say so."""
+"""The tables. Columns of credits hold integers of micro-credits and say so.
+
+Longer than most: one schema in one place, as the migrations see it.
+"""
 
 from datetime import date, datetime
 
