@@ -1,7 +1,7 @@
 """Which of the waiting notices travel together, and how those that are out of date are told."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from flowy_watch.core.notification import Manner, Notification
 
 MOST_ALONE = 5
 """So many news in one go are a message each, with all that can be done about it; more become one list."""
-MOST_AFTER_OUTAGE = 25
+MOST_AFTER_OUTAGE = 30
 """So many are a message each, one a second, where a channel that was down works again: each can be changed later."""
 _OUTAGE = 3  # tries that failed, from which on it is not only a pause
 
@@ -109,7 +109,8 @@ def next_bundle(waiting: Sequence[Waiting], present: Mapping[int, Alert], *, mos
     together; what only brings an earlier message up to date comes after them, one by one.
     """
     leaders = [_told(rows, present) for rows in _by_alert(waiting)]
-    live = [row for row in leaders if not _passed(row)]
+    passed = {row.notification.alert.id for row in leaders if _passed(row)}
+    live = [_without(row, passed) for row in leaders if not _passed(row)]
     news = [row for row in live if not row.in_place]
     crowd = [row for row in news if row.notification.alert.id]  # what is about no alert has a message of its own
     if len(crowd) > most:
@@ -175,6 +176,16 @@ def _told(rows: Sequence[Waiting], present: Mapping[int, Alert]) -> Waiting:
         notification = replace(notification, change=news[0].change)  # the others of its key may not be over
     told = at_present(notification, present)
     return replace(leader, notification=told, in_place=leader.in_place and told.manner is not Manner.POST)
+
+
+def _without(row: Waiting, passed: Set[int]) -> Waiting:
+    """Not telling along what is told among those that came and went."""
+    told = row.notification
+    if passed.isdisjoint(told.also_ids) or len(told.also) != len(told.also_ids):
+        return row
+    kept = [(title, number) for title, number in zip(told.also, told.also_ids, strict=True) if number not in passed]
+    also, also_ids = tuple(title for title, _ in kept), tuple(number for _, number in kept)
+    return replace(row, notification=replace(told, also=also, also_ids=also_ids))
 
 
 def _passed(row: Waiting) -> bool:

@@ -56,6 +56,15 @@ def test_an_alert_that_the_calendar_ended_is_never_told_as_news() -> None:
     assert told([waiting("n1", A, heard=True)], over(A)) == (Form.ALONE, [("n1", "resolved")])
 
 
+def test_what_came_and_went_is_not_told_along_with_another_alert_of_its_key() -> None:
+    both = waiting("n1", A)
+    both = replace(both, notification=replace(both.notification, also=("b", "c"), also_ids=(B.id, C.id)))
+    rows, present = [both, waiting("n2", B, Change.RESOLVED)], {one.id: one for one in (A, over(B), C)}
+    first = next_bundle(rows, present).members[0].notification
+    assert (first.alert, first.also, first.also_ids) == (A, ("c",), (C.id,))
+    assert told(rows[1:], over(B)) == (Form.PASSED, [("n2", "resolved")])
+
+
 def test_what_is_about_no_alert_stands_alone_beside_any_number() -> None:
     failure = Waiting("f", undelivered("mail", tell="ops", cause="gone", alerts=2, now=NOON))
     rows = [waiting(f"n{one.id}", one) for one in (A, B, C, D, E)]
