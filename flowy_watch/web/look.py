@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment
 from markupsafe import Markup
 
+from flowy_watch.core.usage import CREDIT, Microcredits
+from flowy_watch.core.words import credit_words
 from flowy_watch.render.digest_figures import percent
 from flowy_watch.render.environment import build_environment
 from flowy_watch.render.phrase import shorten, visible, who
@@ -20,10 +22,16 @@ def build_templates(zone: ZoneInfo) -> Environment:
     environment.filters["when"] = lambda at: when(at, zone)
     environment.filters["words"] = lambda text, most: shorten(visible(text or ""), most)
     environment.filters["percent"] = percent
-    environment.filters["per_cent"] = whole_per_cent
+    environment.filters["per_cent"] = lambda share: f"{whole_per_cent(share):,}"
+    environment.filters["whole"] = whole_credits
     environment.filters["who"] = who
     environment.filters["name"] = lambda text: shorten(visible(text or ""))
     return environment
+
+
+def whole_credits(amount: Microcredits) -> str:
+    """`6,481`, `12.5`: from a thousand credits on a page's great figures do without the part after the point."""
+    return credit_words(amount if abs(amount) < 1000 * CREDIT else round(amount / CREDIT) * CREDIT)
 
 
 def whole_per_cent(share: float) -> int:

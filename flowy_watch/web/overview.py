@@ -127,7 +127,8 @@ def _render(site: "Site", visit: Visit, asked: Asked, work: Work, version: str) 
     polls, balance = work.usage.last_polls(1), work.views.last_balance()
     alerts = work.views.worst_alerts(_MOST_ALERTS)
     severities: Counter[str] = Counter()
-    for _, severity, _, count in work.views.alert_counts():
+    counts = work.views.alert_counts()
+    for _, severity, _, count in counts:
         severities[severity] += count
     site.give_way()
     rows, by_key = work.views.lines(today), work.views.alerts_by_key()
@@ -145,6 +146,7 @@ def _render(site: "Site", visit: Visit, asked: Asked, work: Work, version: str) 
     if unknown and any(row.key_id == ALL_KEYS and row.spent is not None for row in rows):
         unknown = 0  # it stands for them
     burn = _burn(totals, today)
+    runway = timedelta(days=balance.balance_microcredits / burn) if balance and burn else None
     return site.render(
         "_live.html.j2",
         visit,
@@ -154,7 +156,8 @@ def _render(site: "Site", visit: Visit, asked: Asked, work: Work, version: str) 
         good_at=work.views.last_good_poll_at(),
         blind=_blind(site, work, polls, now),
         balance=balance,
-        runway=timedelta(days=balance.balance_microcredits / burn) if balance and burn else None,
+        runway=runway,
+        runs_out=any(kind == "balance" for kind, *_ in counts),
         burn=burn,
         spent=sum(known),
         unknown=unknown,

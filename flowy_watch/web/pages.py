@@ -1,5 +1,6 @@
 """Alerts, silences and deliveries: lists, one alert's story, and the forms that act."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -69,10 +70,21 @@ def alert(site: "Site", visit: Visit) -> Response:
         more_evidence=more_evidence,
         parts=[part.without_gaps() for part in notice.parts],
         Role=PartRole,
-        story=story,
+        story=folded(story),
         others=others if found.finding.key_id else [],
         done=DONE.get(visit.query.get("done", ""), ""),
     )
+
+
+def folded(story: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What was said several times on end, such as that a message was brought up to date, becomes one line."""
+    lines: list[dict[str, Any]] = []
+    for line in story:
+        if lines and (lines[-1]["what"], lines[-1]["line"]) == (line["what"], line["line"]):
+            lines[-1] |= {"times": lines[-1]["times"] + 1, "last_at": line["at"]}
+        else:
+            lines.append({**line, "times": 1, "last_at": line["at"]})
+    return lines
 
 
 def silences(site: "Site", visit: Visit) -> Response:

@@ -9,10 +9,11 @@ from typing import Any, Self
 
 import httpx
 
-from flowy_watch.app import App, build_app
+from flowy_watch.app import App, build_app, telling_of
 from flowy_watch.core.alert import Alert, Change, Status, Transition
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.notification import Notification
+from flowy_watch.core.route import Telling
 from flowy_watch.core.usage import Snapshot
 from flowy_watch.settings import parse
 from flowy_watch.web.identity import make_link
@@ -88,6 +89,10 @@ listen = "127.0.0.1:0"
 
     def machine(self, token: str = TOKEN) -> httpx.Client:
         return self.client(headers={"authorization": f"Bearer {token}"})
+
+    @property
+    def telling(self) -> Telling:
+        return telling_of(self.app.settings)
 
     # ── what is stored ───────────────────────────────────────────────────────────────────────────────────────────
 

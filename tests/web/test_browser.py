@@ -65,6 +65,10 @@ def sign_in(browser: Chromium, house: House) -> None:
     browser.until(lambda: browser.js("location.pathname") == "/", "the overview")
 
 
+def unfold(browser: Chromium, action: str) -> None:
+    browser.press(f"details:has(form[action='{action}']) > summary")
+
+
 class Now:
     """A source that tells what the test says."""
 
@@ -106,6 +110,7 @@ def test_from_signing_in_to_a_slack_message_that_changes(tmp_path: Path, chromiu
         chromium.press("a[href='/alerts/1']")
         chromium.press("form[action='/alerts/1/ack'] button")
         chromium.until(lambda: "Acknowledged: no more notices" in chromium.text, "the acknowledgement")
+        unfold(chromium, "/silences")
         chromium.press("form[action='/silences'] button")
         chromium.until(lambda: "Silenced." in chromium.text, "the silence")
         assert house.stored(1).acknowledged_by == "ana"
@@ -124,6 +129,7 @@ def test_all_of_it_works_without_scripts(studio: House, chromium: Chromium) -> N
     chromium.without_scripts()
     sign_in(chromium, studio)
     chromium.open(f"{studio.url}/alerts/1")
+    unfold(chromium, "/alerts/1/resolve")
     chromium.press("form[action='/alerts/1/resolve'] button")
     chromium.until(lambda: "It is over" in chromium.text, "the end")
     assert studio.stored(1).status == "resolved"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flowy_watch.actions import acknowledge
 from flowy_watch.core.alert import Alert, Change, Status, Transition
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.provenance import Figure, From, Provenance, Sure
@@ -56,7 +57,14 @@ def test_the_overview_tells_balance_runway_spend_alerts_and_keys(house: House) -
     house.clock.at = NOON + timedelta(minutes=3)
     house.alert()
     found = text(page(house, "/"))
-    for words in ("700 credits", "lasts 7 days at 100 a day", "150 credits", "1 critical", "75 % of 200", "2 min"):
+    for words in (
+        "700 credits",
+        "lasts 7 days at 100 credits a day",
+        "150 credits",
+        "1 critical",
+        "75 % of 200",
+        "2 min",
+    ):
         assert words in found, words
 
 
@@ -133,6 +141,33 @@ def test_an_alert_tells_its_story_and_what_to_do(house: House) -> None:
     found = text(page(house, f"/alerts/{alert.id}"))
     for words in ("960 of 1,000 credits", "Settings → API keys → render → Revoke", "withheld: silence 3 on render"):
         assert words in found, words
+
+
+def test_what_was_told_again_and_again_is_one_line_of_the_story(house: House) -> None:
+    alert = house.alert()
+    for _ in range(3):
+        house.notice("ops", alert)
+        house.clock.at += HOUR
+    found = text(page(house, f"/alerts/{alert.id}"))
+    assert found.count("notice of opened waits for ops") == 1
+    assert "(3×, last 2 Mar 14:00 UTC )" in found
+
+
+def test_who_pressed_in_slack_is_a_person_on_every_page_and_an_account_in_the_story(house: House) -> None:
+    house.days([1, 2])
+    alert = house.alert()
+    acknowledge(house.app.store, alert.id, by="slack:ana (U0ANA)", why="", until=None, telling=house.telling, now=NOON)
+    for path in ("/", "/alerts", f"/alerts/{alert.id}"):
+        found = text(page(house, path))
+        assert "by ana on Slack" in found, path
+    assert "(by slack:ana (U0ANA))" in found
+
+
+def test_great_figures_are_whole_and_small_ones_are_not(house: House) -> None:
+    house.poll(snapshot(12.5), balance=9_107_650.66)
+    found = text(page(house, "/"))
+    assert "9,107,651 credits" in found
+    assert "12.5 credits" in found
 
 
 def test_evidence_is_shown_once_whether_the_notice_holds_all_of_it_or_not(house: House) -> None:
