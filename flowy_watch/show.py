@@ -5,6 +5,7 @@ Longer than other files: what a command says to people and to programs stands si
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,7 +15,7 @@ from flowy_watch.core.digest import SmallFigures
 from flowy_watch.core.finding import Severity
 from flowy_watch.core.notification import Manner
 from flowy_watch.core.prices import LEARNED_OVER
-from flowy_watch.core.provenance import Figure, Provenance, Sure
+from flowy_watch.core.provenance import Figure, From, Provenance, Sure
 from flowy_watch.core.silence import Silence
 from flowy_watch.core.stop import Stop
 from flowy_watch.core.usage import clean_name, day_of
@@ -213,14 +214,28 @@ def meter_fields(path: Path, now: datetime) -> dict[str, Any]:
         blocks = ledger.blocks()
         words = {use.fingerprint: key_words(use) for use in ledger.keys(day_of(now))} if blocks else {}
         told["blocks"] = [block_fields(one, words.get(one.fingerprint, "")) for one in blocks]
-        learned = [price for price in ledger.prices() if price.source is PriceSource.LEARNED]
-        runs = ledger.runs_counted(now - LEARNED_OVER) if learned else {}
-        told["learned_prices"] = [_price_fields(price, runs.get(price.app_id, 0)) for price in learned]
+        told["learned_prices"] = _learned(ledger, ledger.prices(), now)
     except StoreError as error:
         return told | {"meter_trouble": str(error)}
     finally:
         ledger.close()
     return told
+
+
+def sureness_fields(work: Work, alert: Alert, path: Path, now: datetime) -> dict[str, Any]:
+    """Where the figures of an alert's key come from, and the learned prices that they rest on; nothing where exact."""
+    provenance = work.knowledge.provenance(alert.finding.key_id) if alert.finding.key_id else None
+    learned: list[dict[str, Any]] = []
+    if provenance and provenance.fingerprint and path.exists():
+        with suppress(StoreError), closing(Ledger(path)) as ledger:
+            learned = _learned(ledger, ledger.prices_for(provenance.fingerprint), now)
+    return {"figures": figure_fields(provenance), "learned_prices": learned}
+
+
+def _learned(ledger: Ledger, prices: Iterable[Price], now: datetime) -> list[dict[str, Any]]:
+    learned = [price for price in prices if price.source is PriceSource.LEARNED]
+    runs = ledger.runs_counted(now - LEARNED_OVER) if learned else {}
+    return [_price_fields(price, runs.get(price.app_id, 0)) for price in learned]
 
 
 def _price_fields(price: Price, runs: int) -> dict[str, Any]:
@@ -264,10 +279,7 @@ def print_status(fields: dict[str, Any]) -> None:
         text = f"Blocked at the meter: {block['key']} by {block['by']} since {block['at']:%m-%d %H:%M} UTC{why}"
         console.print(Text(text))
     for price in fields["learned_prices"]:
-        off = max(price["high"] - price["credits"], price["credits"] - price["low"])
-        what = f"{credit_words(int(price['credits'] * 1e6))} credits ±{credit_words(int(off * 1e6))}"
-        runs = f"{price['runs']:,} runs of the last {LEARNED_OVER.days} days"
-        console.print(Text(f"Price learned: {price['app']} {what}, {runs} (figures by price rest on it)"))
+        console.print(Text(f"{learned_words(price)} (figures by price rest on it)"))
     open_alerts = fields["open_alerts"]
     console.print(f"{len(open_alerts)} open alerts" + (":" if open_alerts else "."))
     for alert in open_alerts:
@@ -286,6 +298,19 @@ def print_status(fields: dict[str, Any]) -> None:
             f"{used:%m-%d %H:%M}" if used else _missing(key, Figure.LAST_USED, "never"),
         )
     console.print(table)
+
+
+def learned_words(price: Mapping[str, Any]) -> str:
+    """`Price learned: poster 12 credits ±1, 40 runs of the last 28 days`"""
+    off = max(price["high"] - price["credits"], price["credits"] - price["low"])
+    what = f"{credit_words(round(price['credits'] * 1e6))} credits ±{credit_words(round(off * 1e6))}"
+    return f"Price learned: {price['app']} {what}, {price['runs']:,} runs of the last {LEARNED_OVER.days} days"
+
+
+def figures_words(figures: Sequence[Mapping[str, str]]) -> str:
+    """`spend by price, from meter; last use exact, from meter`"""
+    told = (f"{Figure(one['figure']).words} {From(one['source'], Sure(one['sure'])).words}" for one in figures)
+    return "; ".join(told)
 
 
 def _missing(key: Mapping[str, Any], figure: Figure, word: str) -> str:

@@ -147,13 +147,14 @@ class _Here:
 
     def story(self, alert: int) -> Fields:
         from flowy_watch.errors import NotFound
-        from flowy_watch.show import state_fields, story_lines
+        from flowy_watch.show import state_fields, story_lines, sureness_fields
 
         with self._store.read() as work:
             found = work.alerts.get(alert)
             if found is None:
                 raise NotFound(f"there is no alert {alert}; `flowy-watch alerts` lists them")
-            return state_fields(found) | {"evidence": found.finding.evidence, "story": story_lines(work, found)}
+            told = {"evidence": found.finding.evidence, "story": story_lines(work, found)}
+            return state_fields(found) | told | sureness_fields(work, found, self._settings.ledger, now_utc())
 
     def acknowledge(self, alert: int, *, by: str, why: str, until: datetime | None) -> Fields:
         from flowy_watch import actions

@@ -65,7 +65,7 @@ def why(
     context: typer.Context, alert: AlertNumber, json: Json = False, server: Server = None, token_file: TokenFile = None
 ) -> None:
     """Say what happened to an alert and why each notice was sent or withheld."""
-    from flowy_watch.show import as_json
+    from flowy_watch.show import as_json, figures_words, learned_words
 
     with desk_of(context, server, token_file) as desk:
         found = desk.story(alert)
@@ -75,5 +75,9 @@ def why(
     say(f"Alert {found['id']} ({found['severity']}, {found['status']}): {found['title']}")
     for words in found["evidence"]:
         say(f"  {words}")
+    if found["figures"]:
+        say(f"  Where its figures come from: {figures_words(found['figures'])}.")
+    for price in found["learned_prices"]:
+        say(f"  {learned_words(price)}.")
     for line in found["story"]:
         say(f"{line['at']:%Y-%m-%d %H:%M:%S} UTC  {line['line']}")

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+from flowy_watch.core.spreadsheet import guarded
 from flowy_watch.core.usage import CREDIT, Microcredits, Reading, Snapshot
 from flowy_watch.sources.file import COLUMNS, BadLine, Intake, read_balances
 from flowy_watch.store import Store, Work
@@ -123,7 +124,12 @@ def _snapshots(readings: Iterator[Reading]) -> Iterator[Snapshot]:
 def _csv(out: IO[str]) -> Callable[[Snapshot], object]:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    return lambda s: writer.writerow(["" if value is None else value for value in _fields(s).values()])
+    return lambda s: writer.writerow(_cell(value) for value in _fields(s).values())
+
+
+def _cell(value: str | int | float | None) -> str | int | float:
+    """Names come from elsewhere: no spreadsheet may run one. Reading takes the guard away again."""
+    return guarded(value) if isinstance(value, str) else "" if value is None else value
 
 
 def _jsonl(out: IO[str]) -> Callable[[Snapshot], object]:

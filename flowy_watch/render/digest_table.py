@@ -6,12 +6,12 @@ import io
 
 from flowy_watch.core.digest import Digest
 from flowy_watch.core.message import Enclosure
+from flowy_watch.core.spreadsheet import guarded
 from flowy_watch.core.usage import CREDIT, Microcredits
 from flowy_watch.render.phrase import visible
 
 HEADS = ("day", "key_id", "name", "owner", "credits", "daily_cap", "seen_to_its_end")
 _LARGE = 1_000_000
-_FORMULA = tuple("=+-@＝＋－＠")  # the wide ones where people write Japanese
 
 
 def table_of(digest: Digest) -> Enclosure:
@@ -40,5 +40,4 @@ def exact(amount: Microcredits) -> str:
 
 def cell(text: str) -> str:
     """Words from elsewhere that no spreadsheet takes for a formula."""
-    words = visible(text)
-    return f"'{words}" if words.startswith(_FORMULA) else words
+    return guarded(visible(text))

@@ -12,6 +12,7 @@ from typing import IO, Any, TypeAlias, cast
 
 import orjson
 
+from flowy_watch.core.spreadsheet import unguarded
 from flowy_watch.core.usage import clean_name
 from flowy_watch.errors import SourceError
 
@@ -141,6 +142,8 @@ def _records(head: str, lines: Iterator[_Line], columns: Columns, what: str) -> 
         elif len(fields) != len(header):
             yield line.number, f"has {len(fields)} columns and not {len(header)}"
         else:
+            if "'" in line.text:
+                fields = [unguarded(one) for one in fields]
             yield line.number, {ours: fields[place] for ours, place in places.items()}
 
 

@@ -24,6 +24,7 @@ from flowy_watch.show import (
     state_fields,
     status_fields,
     story_lines,
+    sureness_fields,
 )
 from flowy_watch.store.outbox import DEAD, SENT, WAITING, WITHHELD
 from flowy_watch.web import acting
@@ -153,8 +154,9 @@ def alert(site: "Site", visit: Visit) -> Response:
         if found is None:
             raise NotFound(f"there is no alert {visit.places['alert']}; `flowy-watch alerts` lists them")
         story = story_lines(work, found)
+        sureness = sureness_fields(work, found, site.settings.ledger, visit.now)
     lines = [{"at": _instant(line["at"]), "what": str(line["what"]), "line": line["line"]} for line in story]
-    return json(state_fields(found) | {"evidence": list(found.finding.evidence), "story": lines})
+    return json(state_fields(found) | {"evidence": list(found.finding.evidence), "story": lines} | sureness)
 
 
 def small(site: "Site", visit: Visit) -> Response:

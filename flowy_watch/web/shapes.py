@@ -132,9 +132,7 @@ _STATUS: dict[str, Schema] = {
     "dead_letters": list_of(an_object({"channel": TEXT, "alert": maybe("integer"), "created_at": _AT, "reason": TEXT})),
     "keys": list_of(an_object({name: _KEY[name] for name in _KEY if name not in ("owner", "created_at")} | _FIGURES)),
     "blocks": list_of(an_object(_BLOCK)),
-    "learned_prices": list_of(
-        an_object({"app": TEXT, "credits": _CREDITS, "low": _CREDITS, "high": _CREDITS, "runs": NUMBER})
-    ),
+    "learned_prices": list_of(ref("LearnedPrice")),
     "buttons": list_of(an_object({"channel": TEXT, "connected": {"type": "boolean"}, "trouble": TEXT, "since": _AT})),
     "meter_trouble": {"type": "string", "description": "Why the blocks cannot be told; empty where they can."},
 }
@@ -197,7 +195,8 @@ _DIGEST_LINE: dict[str, Schema] = {
 SCHEMAS: dict[str, Schema] = {
     "Alert": an_object(_ALERT),
     "AlertState": an_object(_ALERT | _STATE),
-    "AlertStory": an_object(_ALERT | _STATE | _EVIDENCE),
+    "AlertStory": an_object(_ALERT | _STATE | _EVIDENCE | _FIGURES | {"learned_prices": list_of(ref("LearnedPrice"))}),
+    "LearnedPrice": an_object({"app": TEXT, "credits": _CREDITS, "low": _CREDITS, "high": _CREDITS, "runs": NUMBER}),
     "Status": an_object(_STATUS),
     "Key": an_object(_KEY),
     "KeyHistory": an_object(_KEY | _FIGURES | {"days": list_of(an_object(_DAY)), "alerts": list_of(ref("Alert"))}),

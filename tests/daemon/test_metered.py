@@ -11,7 +11,7 @@ import httpx
 
 from flowy_watch.clock import SystemClock
 from flowy_watch.core.press import Verb, action_id
-from flowy_watch.ledger import Batch, Counts, Ledger, bucket_of, fingerprint_of
+from flowy_watch.ledger import Batch, Counts, Ledger, Price, PriceSource, bucket_of, fingerprint_of
 from flowy_watch.ledger.batch import KeySeen, Seen
 from flowy_watch.meter.config import MeterConfig, target_of
 from flowy_watch.meter.meter import Meter
@@ -98,5 +98,10 @@ def test_a_stolen_key_is_told_by_its_new_address_and_stopped_by_one_press(rig: R
         assert [block.by for block in ledger.blocks()] == ["slack:ana (U0ANA)"]
         rig.good("unblock", ours[-4:])
         assert run_app(api, world, ours) == 202
+    ledger.learn_prices([Price(world.own_apps()[0].id, 12_000_000, 11_500_000, 13_000_000, PriceSource.LEARNED)])
     ledger.close()
+    assert rig.good("why", "1", "--json").json["learned_prices"][0]["high"] == 13
+    told = rig.good("why", "1").out
+    assert "Where its figures come from: spend by price, from meter; last use exact, from meter" in told
+    assert f"Price learned: {world.own_apps()[0].id} 12 credits ±1, 5 runs of the last 14 days." in told
     assert [alert["kind"] for alert in rig.alerts()] == ["new_origin"]

@@ -1,5 +1,6 @@
 """Snapshots in from files and out to files."""
 
+import csv
 import gzip
 import io
 import json
@@ -117,6 +118,18 @@ def test_what_is_exported_and_imported_again_is_exported_equal(
     take(other, written(tmp_path / f"usage.{form}", first), now=NOON + DAY)
     assert exported(other, form) == first
     assert len(first.splitlines()) == 15 + (form == "csv")
+
+
+def test_no_name_of_an_exported_table_is_a_formula(store: Store, open_store: object, tmp_path: Path) -> None:
+    names = ['=HYPERLINK("http://evil.example")', "+1", "-cmd", "@SUM(A1)", "＝1", "'=quoted", "plain"]
+    Rig(store).poll(NOON, *(snapshot(1, key_id=f"={n}", name=name) for n, name in enumerate(names)))
+    table = list(csv.DictReader(io.StringIO(exported(store, "csv"))))
+    assert [row["name"] for row in table] == [*(f"'{name}" for name in names[:6]), "plain"]
+    assert {row["key_id"][:2] for row in table} == {"'="}
+    assert [json.loads(line)["name"] for line in exported(store, "jsonl").splitlines()] == names
+    other = open_store("other.db")  # type: ignore[operator]
+    take(other, written(tmp_path / "usage.csv", exported(store, "csv")), now=NOON + DAY)
+    assert exported(other, "jsonl") == exported(store, "jsonl")
 
 
 def test_an_export_of_nothing_is_a_csv_with_its_columns(store: Store) -> None:
