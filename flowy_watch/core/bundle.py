@@ -43,8 +43,12 @@ class Waiting:
 
     @property
     def follows(self) -> bool:
-        """It says that people took the alert on: it is told even after news that waited just as long."""
-        return self.notification.change.takes_on
+        """It says what became of an alert that people know: it is told even after news that waited just as long."""
+        return self.notification.change.takes_on or self.ends_what_was_told
+
+    @property
+    def ends_what_was_told(self) -> bool:
+        return self.notification.change.ends and (self.heard or self.stands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +60,34 @@ class Bundle:
     """Each with the present state of its alert."""
 
 
-def overtaken(waiting: Iterable[Waiting]) -> dict[str, str]:
+def overtaken(waiting: Iterable[Waiting], present: Mapping[int, Alert]) -> dict[str, str]:
     """Notices that another one of the same alert makes needless, each with the one that is told instead.
 
     An alert that several notices wait for is told once: by its end when it has one, else by its latest news. What
-    people did after that news is told after it.
+    people did after that news is told after it; so is an end, where the news also tells of others that are not over.
     """
     told_by: dict[str, str] = {}
     for rows in _by_alert(waiting):
-        leader = _leader(rows)
+        leader = _leader(rows, present)
         later = rows[rows.index(leader) + 1 :] if leader.notification.change.is_news else []
         follower = next((row for row in reversed(later) if row.follows), leader)
         told_by |= {row.outbox_id: leader.outbox_id for row in rows if row is not leader and row is not follower}
     return told_by
 
 
-def footless(waiting: Iterable[Waiting]) -> list[Waiting]:
+def footless(waiting: Iterable[Waiting], present: Mapping[int, Alert]) -> list[Waiting]:
     """Notices that could only change a message, or be a line of its thread, where none stands nor is about to."""
     return [
         leader
-        for leader in map(_leader, _by_alert(waiting))
+        for leader in (_leader(rows, present) for rows in _by_alert(waiting))
         if leader.notification.manner.needs_message and not leader.stands
     ]
 
 
 def moot(waiting: Iterable[Waiting], present: Mapping[int, Alert]) -> list[Waiting]:
     """Ends of alerts that are back by now, where nobody heard of them."""
-    ends = (leader for leader in map(_leader, _by_alert(waiting)) if leader.notification.change.ends)
+    leaders = (_leader(rows, present) for rows in _by_alert(waiting))
+    ends = (leader for leader in leaders if leader.notification.change.ends)
     unheard = ((row, present.get(row.notification.alert.id)) for row in ends if not row.heard)
     return [row for row, alert in unheard if alert and alert.status is not Status.RESOLVED]
 
@@ -128,13 +133,18 @@ def at_present(notification: Notification, present: Mapping[int, Alert]) -> Noti
     alert = present.get(notification.alert.id, notification.alert)
     if alert.status is not Status.RESOLVED or not notification.change.is_news:
         return replace(notification, alert=alert)
-    others = [present[number] for number in notification.also_ids if number in present]
-    others = [other for other in others if other.status is not Status.RESOLVED]
+    others = _others(notification, present)
     if not others:
         return replace(notification, alert=alert, change=Change.RESOLVED)
     worst = max(others, key=lambda other: other.finding.severity)
     also = tuple(other.finding.title for other in others if other is not worst)
     return replace(notification, alert=worst, change=Change.OPENED, also=also)
+
+
+def _others(notification: Notification, present: Mapping[int, Alert]) -> list[Alert]:
+    """Those told with it that are not over."""
+    others = (present[number] for number in notification.also_ids if number in present)
+    return [other for other in others if other.status is not Status.RESOLVED]
 
 
 def _by_alert(waiting: Iterable[Waiting]) -> list[list[Waiting]]:
@@ -146,19 +156,23 @@ def _by_alert(waiting: Iterable[Waiting]) -> list[list[Waiting]]:
     return list(rows.values())
 
 
-def _leader(rows: Sequence[Waiting]) -> Waiting:
+def _leader(rows: Sequence[Waiting], present: Mapping[int, Alert]) -> Waiting:
     again = [n for n, row in enumerate(rows) if row.notification.change is Change.REOPENED]
     rows = rows[again[-1] :] if again else rows  # what ended and came back has not ended
     news = [row for row in rows if row.notification.change.is_news]
     ends = [row for row in rows if row.notification.change.ends]
     if news:  # an end that could only change a message leaves it to the news that is over to say so
         ends = [row for row in ends if row.stands or not row.notification.manner.needs_message]
+    if ends and ends[-1].ends_what_was_told:
+        of_others = [row for row in news if _others(row.notification, present)]
+        if of_others:
+            return of_others[-1]
     return (ends or news or [row for row in rows if row.follows] or rows)[-1]
 
 
 def _told(rows: Sequence[Waiting], present: Mapping[int, Alert]) -> Waiting:
     """The one notice of an alert that speaks for all of them."""
-    leader = _leader(rows)
+    leader = _leader(rows, present)
     notification = leader.notification
     news = [row.notification for row in rows if row.notification.change.is_news]
     if news and not notification.change.ends:

@@ -74,8 +74,10 @@ def _compose(work: Work, channel: Channel, deals: Deals, quiet: Hours | None, no
         held = _too_late(waiting, present, quiet, now)
         work.outbox.hold(held)
         waiting = [notice for notice in waiting if notice.outbox_id not in held]
-    work.outbox.overtake(overtaken(waiting))
-    nowhere = {notice.outbox_id: f"{channel.name} has no message of its own to change" for notice in footless(waiting)}
+    work.outbox.overtake(overtaken(waiting, present))
+    nowhere = {
+        notice.outbox_id: f"{channel.name} has no message of its own to change" for notice in footless(waiting, present)
+    }
     nowhere |= {
         notice.outbox_id: f"it is back, and {channel.name} was not told of it" for notice in moot(waiting, present)
     }

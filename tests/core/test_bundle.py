@@ -40,7 +40,7 @@ def told(bundle_of: list[Waiting], *present: Alert) -> tuple[Form, list[tuple[st
 
 def test_an_alert_is_told_by_its_latest_news_and_as_new_to_those_who_never_heard() -> None:
     rows = [waiting("n1", A), waiting("n2", A, Change.ESCALATED), waiting("n3", A, Change.ACKNOWLEDGED)]
-    assert overtaken(rows) == {"n1": "n2"}
+    assert overtaken(rows, {}) == {"n1": "n2"}
     assert told(rows, A) == (Form.ALONE, [("n2", "opened")])
     assert told(rows[1:], A) == (Form.ALONE, [("n2", "escalated")])
 
@@ -65,6 +65,19 @@ def test_what_came_and_went_is_not_told_along_with_another_alert_of_its_key() ->
     assert told(rows[1:], over(B)) == (Form.PASSED, [("n2", "resolved")])
 
 
+def test_an_end_is_told_after_news_that_also_tell_of_another_alert_that_goes_on() -> None:
+    again = waiting("n1", A, Change.REPEATED, heard=True, stands=True)
+    again = replace(again, notification=replace(again.notification, also=("b", "c"), also_ids=(B.id, C.id)))
+    rows = [again, waiting("n2", A, Change.RESOLVED, Manner.IN_PLACE, heard=True, stands=True, in_place=True)]
+    present = {one.id: one for one in (over(A), B, C)}
+    first = next_bundle(rows, present).members[0].notification
+
+    assert overtaken(rows, present) == {}
+    assert (first.alert, first.change, first.also) == (B, Change.OPENED, ("cap at 1",))
+    assert told(rows[1:], over(A)) == (Form.ALONE, [("n2", "resolved")])
+    assert overtaken(rows, {one.id: over(one) for one in (A, B, C)}) == {"n1": "n2"}
+
+
 def test_what_is_about_no_alert_stands_alone_beside_any_number() -> None:
     failure = Waiting("f", undelivered("mail", tell="ops", cause="gone", alerts=2, now=NOON))
     rows = [waiting(f"n{one.id}", one) for one in (A, B, C, D, E)]
@@ -75,27 +88,27 @@ def test_what_is_about_no_alert_stands_alone_beside_any_number() -> None:
 
 def test_what_people_did_after_news_that_waits_is_told_after_it() -> None:
     rows = [waiting("n1", A), waiting("n2", A, Change.UPDATED), waiting("n3", A, Change.ACKNOWLEDGED)]
-    assert (overtaken(rows), told(rows, A)) == ({"n2": "n1"}, (Form.ALONE, [("n1", "opened")]))
+    assert (overtaken(rows, {}), told(rows, A)) == ({"n2": "n1"}, (Form.ALONE, [("n1", "opened")]))
     assert told(rows[2:], A) == (Form.ALONE, [("n3", "acknowledged")])
 
 
 def test_numbers_that_moved_say_no_less_than_that_somebody_looks_after_it() -> None:
     rows = [waiting("n1", A, Change.ACKNOWLEDGED), waiting("n2", A, Change.UPDATED)]
-    assert overtaken(rows) == {"n2": "n1"}
+    assert overtaken(rows, {}) == {"n2": "n1"}
 
 
 def test_an_end_that_could_only_change_a_message_leaves_it_to_the_news_where_none_stands() -> None:
     rows = [waiting("n1", A), waiting("n2", A, Change.RESOLVED, Manner.IN_PLACE_ONLY)]
-    assert (overtaken(rows), told(rows, over(A))) == ({"n2": "n1"}, (Form.PASSED, [("n1", "resolved")]))
+    assert (overtaken(rows, {}), told(rows, over(A))) == ({"n2": "n1"}, (Form.PASSED, [("n1", "resolved")]))
     rows = [replace(row, heard=True, stands=True) for row in rows]
-    assert (overtaken(rows), told(rows, over(A))) == ({"n1": "n2"}, (Form.ALONE, [("n2", "resolved")]))
+    assert (overtaken(rows, {}), told(rows, over(A))) == ({"n1": "n2"}, (Form.ALONE, [("n2", "resolved")]))
 
 
 def test_only_what_needs_a_message_goes_nowhere_where_none_stands() -> None:
     lonely = [waiting("n1", A, Change.ACKNOWLEDGED, Manner.IN_PLACE_ONLY), waiting("n2", B, manner=Manner.THREAD)]
     others = [waiting("n3", C, Change.RESOLVED, Manner.IN_PLACE), waiting("n4", D)]
-    assert footless([*lonely, *others]) == lonely
-    assert footless([replace(row, stands=True) for row in lonely]) == []
+    assert footless([*lonely, *others], {}) == lonely
+    assert footless([replace(row, stands=True) for row in lonely], {}) == []
 
 
 CASES = st.tuples(st.integers(1, 6), st.sampled_from(list(Change)), st.sampled_from(list(Manner)), st.booleans())
@@ -117,9 +130,9 @@ def test_sending_bundle_after_bundle_tells_every_alert_exactly_once_and_none_tha
     seen: list[int] = []
     dropped = set()
     while left:
-        gone = overtaken(left)
+        gone = overtaken(left, present)
         left = [row for row in left if row.outbox_id not in gone]
-        nowhere = footless(left)
+        nowhere = footless(left, present)
         dropped |= {row.notification.alert.id for row in nowhere}
         left = [row for row in left if row not in nowhere]
         if not left:
