@@ -10,7 +10,7 @@ from flowy_watch.core.notification import Manner, Notification
 
 MOST_ALONE = 5
 """So many news in one go are a message each, with all that can be done about it; more become one list."""
-MOST_AFTER_OUTAGE = 30
+MOST_AFTER_OUTAGE = 35
 """So many are a message each, one a second, where a channel that was down works again: each can be changed later."""
 _OUTAGE = 3  # tries that failed, from which on it is not only a pause
 

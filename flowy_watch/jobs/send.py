@@ -31,9 +31,9 @@ from flowy_watch.store import Claimed, Store, Work
 _LEASE = timedelta(seconds=5)
 """So long nobody asks what became of a try whose process died: what it had written may still be on its way. That no two
 processes send at once is not the lease's doing but the channel's lock, which ends with its process."""
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=15)
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=10)
 """The longest is what a channel that works again waits for its backlog, at worst: together with a post a second, a
-backlog of 30 is told within a minute. One request in 8 to 15 seconds hammers at nobody."""
+backlog of 35 is told within a minute. One request in 5 to 10 seconds hammers at nobody."""
 _LONGEST_FOR_ONE = timedelta(minutes=5)  # where only some recipients wait, whom the server has put off for now
 _AFTER_DOUBT = timedelta(seconds=30)  # so long a message without an answer may still be on its way
 _SET_BACK = 5.0  # seconds that a clock is put right by without its having been set back

@@ -164,7 +164,7 @@ def test_after_an_outage_each_alert_that_matters_is_told_within_a_minute_and_not
     store: Store, slack: FakeSlack, clock: SetClock, monkeypatch: pytest.MonkeyPatch, at_once: bool
 ) -> None:
     monkeypatch.setattr(send, "_SPACING", {})
-    names = [f"key-{n:02d}" for n in range(25)]
+    names = [f"key-{n:02d}" for n in range(40)]
     polls = [names] if at_once else [[name] for name in names]
     outage(store, slack, clock, [alert for poll in polls for alert in breach(store, *poll, at=clock)])
     *told, passed = slack.posts
@@ -176,11 +176,11 @@ def test_a_backlog_that_would_take_longer_than_a_minute_is_a_list(
     store: Store, slack: FakeSlack, clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(send, "_SPACING", {})
-    names = [f"key-{n:02d}" for n in range(40)]
+    names = [f"key-{n:02d}" for n in range(41)]
     outage(store, slack, clock, [alert for name in names for alert in breach(store, name, at=clock)])
     told, passed = slack.posts
-    assert told.text.startswith("35 CRITICAL at once")
-    assert [naming(slack, name) for name in names] == [[passed]] * 5 + [[told]] * 35
+    assert told.text.startswith("36 CRITICAL at once")
+    assert [naming(slack, name) for name in names] == [[passed]] * 5 + [[told]] * 36
 
 
 def test_three_that_still_matter_after_an_outage_are_told_in_full(
