@@ -16,6 +16,7 @@ LONGEST_ID = 100
 
 _JOINER = "\u200d"  # holds emoji together
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+_PERCENT = re.compile(r"(?<=\d) %(?!\w)")
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,59}")
 
 
@@ -55,6 +56,11 @@ def visible(text: str) -> str:
     spaced = "".join(" " if c.isspace() else c for c in text)
     kept = (c for c in spaced if c == _JOINER or unicodedata.category(c) not in _INVISIBLE)
     return redact(" ".join("".join(kept).split()))
+
+
+def unbroken(text: str) -> str:
+    """No line ends between a figure and its percent sign."""
+    return _PERCENT.sub("\u00a0%", text)
 
 
 def shorten(text: str, most: int = LONGEST_NAME) -> str:

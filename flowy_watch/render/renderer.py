@@ -1,7 +1,6 @@
 """Notifications in the words of a dialect."""
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -33,7 +32,7 @@ from flowy_watch.render.notice import (
     taken_on,
     verdict,
 )
-from flowy_watch.render.phrase import When, bold, code, line, plain, shorten, visible
+from flowy_watch.render.phrase import When, bold, code, line, plain, shorten, unbroken, visible
 from flowy_watch.render.roundup import Page, listed, paged
 from flowy_watch.render.steps import after_stop, ends, steps, stop_of, verbs_for
 
@@ -41,7 +40,6 @@ SLACK_HEADER = 150
 REPEAT = "May be a repeat of a message whose delivery could not be confirmed."
 LONGEST_URL = 3_000  # of a button in Slack
 
-_PERCENT = re.compile(r"(?<=\d) %(?!\w)")
 
 # Mrkdwn has no escape for these, only for &, < and >: they become their look-alikes.
 _LOOK_ALIKES = str.maketrans({"*": "∗", "`": "ˋ", "~": "∼"})
@@ -171,11 +169,6 @@ class Renderer:
 def _spent(alert: Alert, when: When) -> tuple[Part, ...]:
     stakes = alert.finding.stakes
     return (money(stakes, when),) if stakes else ()
-
-
-def unbroken(text: str) -> str:
-    """No line ends between a figure and its percent sign."""
-    return _PERCENT.sub("\u00a0%", text)
 
 
 def mrkdwn(text: str) -> str:

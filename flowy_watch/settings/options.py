@@ -274,7 +274,7 @@ class MeterSettings(_Section):
     """Credits of a run by app id; `*` is every other app."""
     keys: dict[Annotated[str, Field(pattern=r"^([0-9a-f]{16}|.{4}|\*)$")], MeterKeySettings] = {}
     max_connections: Annotated[int, Field(ge=1, le=50_000)] = 1000
-    max_body: Annotated[int, Field(ge=1)] = 1024
+    max_body: Annotated[int, Field(ge=1, json_schema_extra={"unit": "megabytes"})] = 1024
     """Megabytes of a request's body."""
     answer_timeout: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)
     """How long the upstream may be silent before the meter answers 504."""

@@ -108,7 +108,7 @@ class ApiOptions(_Options):
     """For one whole request."""
     deadline: Span = timedelta(seconds=60)
     """For a whole pull: every page, every retry, every wait."""
-    max_body: int = Field(default=32 * 1024 * 1024, ge=1024)
+    max_body: int = Field(default=32 * 1024 * 1024, ge=1024, json_schema_extra={"unit": "bytes"})
     """Bytes of one answer, counted after decompression."""
     page_limit: int = Field(default=500, ge=1)
     max_pages: int = Field(default=1000, ge=1)

@@ -57,7 +57,7 @@ class ProbeOptions(_Options):
     """For one whole request."""
     deadline: Span = timedelta(seconds=45)
     """For a whole pull."""
-    max_body: int = Field(default=8 * 1024 * 1024, ge=1024)
+    max_body: int = Field(default=8 * 1024 * 1024, ge=1024, json_schema_extra={"unit": "bytes"})
     """Bytes of one answer, counted after decompression."""
 
     @model_validator(mode="after")

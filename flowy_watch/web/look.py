@@ -12,7 +12,7 @@ from flowy_watch.core.usage import CREDIT, Microcredits
 from flowy_watch.core.words import credit_words
 from flowy_watch.render.digest_figures import percent
 from flowy_watch.render.environment import build_environment
-from flowy_watch.render.phrase import shorten, visible, who
+from flowy_watch.render.phrase import shorten, unbroken, visible, who
 
 STATIC = Path(__file__).parent / "static"
 
@@ -20,7 +20,8 @@ STATIC = Path(__file__).parent / "static"
 def build_templates(zone: ZoneInfo) -> Environment:
     environment = build_environment()
     environment.filters["when"] = lambda at: when(at, zone)
-    environment.filters["words"] = lambda text, most: shorten(visible(text or ""), most)
+    environment.filters["words"] = lambda text, most: unbroken(shorten(visible(text or ""), most))
+    environment.filters["unbroken"] = unbroken
     environment.filters["percent"] = percent
     environment.filters["per_cent"] = lambda share: f"{whole_per_cent(share):,}"
     environment.filters["whole"] = whole_credits

@@ -36,17 +36,21 @@ def in_force(settings: Settings) -> list[tuple[str, list[tuple[str, str]]]]:
 
 def _options(value: object, place: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     if isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _options(getattr(value, name), place if name == "config" else (*place, name))
+        for name, field in type(value).model_fields.items():
+            found = getattr(value, name)
+            if unit := isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("unit"):
+                yield ".".join((*place, name)), f"{found:,} {unit}"
+            else:
+                yield from _options(found, place if name == "config" else (*place, name))
     elif is_dataclass(value) and not isinstance(value, type):
-        for field in fields(value):
-            yield from _options(getattr(value, field.name), (*place, field.name))
+        for part in fields(value):
+            yield from _options(getattr(value, part.name), (*place, part.name))
     elif isinstance(value, Mapping):
-        for name, part in value.items():
-            yield from _options(part, (*place, str(name)))
+        for name, inner in value.items():
+            yield from _options(inner, (*place, str(name)))
     elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
-        for number, part in enumerate(value):
-            yield from _options(part, (*place, str(number + 1)))
+        for number, inner in enumerate(value):
+            yield from _options(inner, (*place, str(number + 1)))
     else:
         yield ".".join(place), _words(value)
 

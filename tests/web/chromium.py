@@ -113,7 +113,7 @@ class Chromium:
 
     @property
     def text(self) -> str:
-        return str(self.js("document.body.innerText"))
+        return str(self.js("document.body.innerText")).replace("\u00a0", " ")
 
     def until(self, true: Callable[[], Any], what: str = "a page", *, within: float = 20) -> None:
         end = monotonic() + within
@@ -144,6 +144,22 @@ class Chromium:
 
     def mouse(self, kind: str, x: float, y: float) -> None:
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
+
+    def key(self, name: str) -> None:
+        """`Tab` or `Enter`, pressed and let go."""
+        code, more = {"Tab": (9, {}), "Enter": (13, {"text": "\r"})}[name]
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code, **more)
+
+    def tab_to(self, selector: str) -> None:
+        """As somebody without a mouse does; what has the focus must be seen to have it."""
+        found = f"document.activeElement.matches({json.dumps(selector)})"
+        for _ in range(100):
+            self.key("Tab")
+            if self.js(found):
+                assert self.js("getComputedStyle(document.activeElement).outlineStyle") != "none", selector
+                return
+        raise AssertionError(f"Tab does not come to {selector}")
 
     def without_scripts(self) -> None:
         self.call("Emulation.setScriptExecutionDisabled", value=True)

@@ -135,6 +135,26 @@ def test_all_of_it_works_without_scripts(studio: House, chromium: Chromium) -> N
     assert studio.stored(1).status == "resolved"
 
 
+def test_all_of_it_works_without_a_mouse(studio: House, chromium: Chromium) -> None:
+    sign_in(chromium, studio)
+    chromium.open(f"{studio.url}/alerts/1")
+    chromium.tab_to("a.skip")
+    chromium.key("Enter")
+    chromium.until(lambda: chromium.js("document.activeElement.id") == "main", "the content")
+    for action, said in (
+        ("/alerts/1/ack", "Acknowledged"),
+        ("/silences", "Silenced."),
+        ("/alerts/1/resolve", "Resolved."),
+    ):
+        if action != "/alerts/1/ack":
+            chromium.tab_to(f"details:has(form[action='{action}']) > summary")
+            chromium.key("Enter")
+        chromium.tab_to(f"form[action='{action}'] button")
+        chromium.key("Enter")
+        chromium.until(lambda said=said: said in chromium.text, said)
+    assert studio.stored(1).status == "resolved"
+
+
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (375, True)])
 def test_axe_finds_nothing_and_no_page_is_wider_than_its_screen(
     studio: House, chromium: Chromium, width: int, dark: bool

@@ -126,7 +126,8 @@ def test_the_live_part_is_sent_only_when_something_changed(house: House) -> None
     assert browser.get(f"/live?seen={seen}").status_code == 204
     house.alert()
     changed = browser.get(f"/live?seen={seen}")
-    assert (changed.status_code, "96 % of its daily cap" in changed.text) == (200, True)
+    # No line ends between the figure and its percent sign.
+    assert (changed.status_code, "96\u00a0% of its daily cap" in changed.text) == (200, True)
     assert "<html" not in changed.text
 
 
@@ -328,6 +329,12 @@ def test_no_secret_is_ever_shown(tmp_path: Path) -> None:
     for secret in (TOKEN, VIEWER, "source-secret-1234", "xoxb-secret-1234567", "s3cret-path"):
         assert secret not in found
     assert "set [hidden]" in found
+
+
+def test_sizes_in_the_settings_have_their_unit(house: House) -> None:
+    found = text(page(house, "/settings"))
+    assert "max_body 33,554,432 bytes" in found
+    assert "max_body 1,024 megabytes" in found
 
 
 def test_deliveries_are_told_by_channel_and_state(house: House) -> None:
