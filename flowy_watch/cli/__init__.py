@@ -3,10 +3,12 @@
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 """
 
+import errno
+import io
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
@@ -25,14 +27,19 @@ from flowy_watch.cli import (  # noqa: F401  # each registers its commands
 from flowy_watch.cli.common import a_file, app, say
 from flowy_watch.errors import FlowyWatchError, WrongUsage
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _MISCALLED = cast(type[Any], typer.BadParameter.__base__)
 """What Typer raises for every wrong call; it has no public name."""
 
 
 def main() -> None:
     """The entry point: errors are one line on stderr, and exit 1, or 2 for a wrong call."""
+    for stream in (sys.stdout, sys.stderr):
+        _encode(stream)
     try:
         code = app(args=_config_first(sys.argv[1:]), prog_name="flowy-watch", standalone_mode=False)
+        if sys.stdout:  # None where the caller closed it
+            sys.stdout.flush()
     except FlowyWatchError as error:
         from flowy_watch.core.redact import redact
 
@@ -43,7 +50,12 @@ def main() -> None:
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except BrokenPipeError:  # who read has seen enough
+        _stop_writing()
     except Exception as error:  # noqa: BLE001  # Python's own way out shows what an exception quotes, secrets too
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            _complain(f"cannot write: {error.strerror}")
+            _stop_writing()
         import traceback
 
         from flowy_watch.core.redact import redact
@@ -51,10 +63,22 @@ def main() -> None:
         told = redact("".join(traceback.format_exception(error)))
         print(f"{told}flowy-watch: a bug of flowy-watch ({type(error).__name__}); please report it", file=sys.stderr)  # noqa: T201
         raise SystemExit(1) from None
-    except BrokenPipeError:  # who read has seen enough; Python would complain again when it flushes at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
     raise SystemExit(code)
+
+
+def _stop_writing() -> NoReturn:
+    """Python would complain once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(1) from None
+
+
+def _encode(stream: object) -> None:
+    """Files and pipes get UTF-8, as `import` and programs read it; a terminal of another encoding shows ? instead."""
+    if isinstance(stream, io.TextIOWrapper):
+        if stream.isatty():
+            stream.reconfigure(errors="replace")
+        else:
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _explain(error: Any) -> None:
@@ -77,7 +101,9 @@ def _config_first(arguments: list[str]) -> list[str]:
     for place, argument in enumerate(arguments):
         if argument == "--":
             break
-        if argument == "--config" and place + 1 < len(arguments):
+        if argument == "--config":
+            if place + 1 == len(arguments):
+                raise WrongUsage("--config needs the name of a file")
             found = rest[place : place + 2]
             del rest[place : place + 2]
             break

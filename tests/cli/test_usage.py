@@ -1,5 +1,6 @@
 """How commands are called: configuration, options, mistakes and help."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def test_config_may_come_from_the_environment_or_the_folder(rig: Rig) -> None:
         ["import", ""],
         ["backtest", ""],
         ["status", "--token-file", ""],
+        ["status", "--config"],
         ["status", "--server", "ftp://watch.example.com"],
         ["block", ""],
         ["unblock", " "],
@@ -94,9 +96,10 @@ def test_a_group_of_commands_without_one_shows_its_help(words: list[str]) -> Non
     assert (ran.code, "Usage: flowy-watch" in ran.out + ran.err) == (2, True)
 
 
-def test_a_reader_that_has_seen_enough_ends_the_command_quietly() -> None:
-    words = [*COMMAND, "init", "--help"]
-    with subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+@pytest.mark.parametrize("command", ["--help", "export", "status"])
+def test_a_reader_that_has_seen_enough_ends_the_command_quietly(rig: Rig, command: str) -> None:
+    words, env = [*COMMAND, "--config", rig.config, command], environment({"PYTHONUNBUFFERED": ""})
+    with subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
@@ -175,6 +178,33 @@ def test_a_bug_is_shown_without_secrets_and_says_that_it_is_one(monkeypatch: pyt
     assert ran.code == 1
     assert "xoxb-cli" not in ran.err
     assert ran.err.endswith("flowy-watch: a bug of flowy-watch (KeyError); please report it\n")
+
+
+@pytest.mark.parametrize("command", ["status", "export", "check"])
+def test_what_cannot_be_written_is_one_line(rig: Rig, command: str) -> None:
+    words, env = [*COMMAND, "--config", rig.config, command], environment({"PYTHONUNBUFFERED": ""})
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(words, env=env, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (1, "flowy-watch: cannot write: No space left on device\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_files_and_pipes_get_utf_8_whatever_the_locale(rig: Rig, encoding: str) -> None:
+    rig.good("poll")
+    env = {"PYTHONIOENCODING": encoding}
+    ran = spawned("--config", rig.config, "check", env=env)
+    assert (ran.code, "database: schema – sqlite" in ran.out, ran.err) == (0, True, "")
+
+
+def test_a_terminal_of_another_encoding_shows_a_question_mark_for_what_it_lacks(rig: Rig) -> None:
+    inner, outer = os.openpty()
+    words = [*COMMAND, "--config", rig.config, "check"]
+    env = environment({"PYTHONIOENCODING": "ascii"})
+    ran = subprocess.run(words, env=env, stdout=outer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(outer)
+    said = os.read(inner, 4000).decode("ascii")
+    os.close(inner)
+    assert (ran.returncode, "database: schema ? sqlite" in said, ran.stderr) == (0, True, "")
 
 
 def test_what_a_long_command_says_into_a_pipe_comes_at_once() -> None:
