@@ -162,6 +162,11 @@ class Alert:
     def life(self) -> Life:
         return LIVES.get(self.finding.kind, Life())
 
+    @property
+    def is_away(self) -> bool:
+        """The last poll that could have seen the problem did not: the alert waits only for its quiet time to pass."""
+        return self.status is not Status.RESOLVED and self.wobble.gone_since is not None
+
     def ends_by_calendar(self, at: datetime) -> bool:
         """Whether its period has passed."""
         return self.life.by_day and self.finding.period != day_of(at).isoformat()

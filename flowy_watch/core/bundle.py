@@ -40,6 +40,10 @@ class Waiting:
     """It waited for the end of quiet hours."""
     in_place: bool = False
     """It only changes or follows what stands there, and bothers nobody."""
+    tracked: bool = False
+    """The other side keeps the alert's state: it is told that it is open for as long as it is."""
+    away: bool = False
+    """It is news of what is not there now, though the alert has not ended."""
 
     @property
     def follows(self) -> bool:
@@ -110,7 +114,8 @@ def next_bundle(waiting: Sequence[Waiting], present: Mapping[int, Alert], *, mos
     """What to send next of the notices of one channel, which are at least one and stand oldest first.
 
     `present` are the alerts as they are now. Nothing is told as news that is over: an alert that ended without the
-    channel having heard of it becomes a line among those that came and went. More than `most` news at once are told
+    channel having heard of it becomes a line among those that came and went, and so does one whose problem is away by
+    now, though its quiet time has not passed yet. More than `most` news at once are told
     together; what only brings an earlier message up to date comes after them, one by one.
     """
     leaders = [_told(rows, present) for rows in _by_alert(waiting)]
@@ -189,7 +194,15 @@ def _told(rows: Sequence[Waiting], present: Mapping[int, Alert]) -> Waiting:
     if notification.change.ends and news and notification.also_ids:
         notification = replace(notification, change=news[0].change)  # the others of its key may not be over
     told = at_present(notification, present)
+    away = told.alert.is_away and told.change.is_news and not _others_live(told, present)
+    leader = replace(leader, away=away and not leader.tracked)
     return replace(leader, notification=told, in_place=leader.in_place and told.manner is not Manner.POST)
+
+
+def _others_live(told: Notification, present: Mapping[int, Alert]) -> bool:
+    """Whether another alert that is told with this one still matters."""
+    others = [present[number] for number in told.also_ids if number in present]
+    return any(other.status is not Status.RESOLVED and not other.is_away for other in others)
 
 
 def _without(row: Waiting, passed: Set[int]) -> Waiting:
@@ -205,4 +218,4 @@ def _without(row: Waiting, passed: Set[int]) -> Waiting:
 def _passed(row: Waiting) -> bool:
     notification = row.notification
     over = notification.change.ends and notification.alert.status is Status.RESOLVED
-    return over and not row.heard and not row.in_place
+    return (over or row.away) and not row.heard and not row.in_place

@@ -172,7 +172,9 @@ class _Planner:
             yield replace(notice, withheld=reason)
 
     def _tell_again(self, alert: Alert) -> None:
-        """Something held it back. Does it still?"""
+        """Something held it back. Does it still? What is away is no news, until it is back."""
+        if alert.is_away:
+            return
         if inhibitor := self._inhibitors.of(alert):
             if alert.held_by != (by := f"alert {inhibitor.id}"):
                 self._hold(alert, by)

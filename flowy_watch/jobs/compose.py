@@ -81,6 +81,7 @@ def _compose(work: Work, channel: Channel, deals: Deals, quiet: Hours | None, no
     nowhere |= {
         notice.outbox_id: f"it is back, and {channel.name} was not told of it" for notice in moot(waiting, present)
     }
+    nowhere |= _told_as_over(work, channel.name, waiting)
     work.outbox.withhold(nowhere)
     waiting = [recounted(work, notice, now) for notice in waiting if notice.outbox_id not in nowhere]
     if not waiting:
@@ -92,6 +93,13 @@ def _compose(work: Work, channel: Channel, deals: Deals, quiet: Hours | None, no
         return
     pages = deals.pages([member.notification for member in members], channel.dialect, bundle.form)
     work.outbox.compose(Page(bundle.form, tuple(members[n] for n in page.places), page.headline) for page in pages)
+
+
+def _told_as_over(work: Work, channel: str, waiting: Sequence[Waiting]) -> dict[str, str]:
+    ends = {n.outbox_id: n.notification.alert.id for n in waiting if n.notification.change.ends and n.heard}
+    passed = work.outbox.passed(channel, ends.values()) if ends else frozenset()
+    reason = f"{channel} was told that it came and went"
+    return {outbox_id: reason for outbox_id, number in ends.items() if number in passed}
 
 
 def _too_late(
@@ -128,7 +136,8 @@ def _as_channel_can(notice: Waiting, channel: Channel) -> Waiting:
     traits, manner = channel.traits, notice.notification.manner
     in_place = notice.stands and (traits.threads if manner is Manner.THREAD else traits.changes)
     tracked = notice.heard and traits.tracks and manner is not Manner.THREAD
-    return replace(notice, stands=in_place or tracked, in_place=in_place and manner is not Manner.POST)
+    in_place_only = in_place and manner is not Manner.POST
+    return replace(notice, stands=in_place or tracked, in_place=in_place_only, tracked=traits.tracks)
 
 
 def _refreshed(work: Work, claimed: Claimed) -> Claimed:

@@ -3,7 +3,7 @@
 Longer than most: which answer leads to which next step is the promise that nothing is lost or doubled.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -16,7 +16,7 @@ import structlog
 
 from flowy_watch.channels.base import Channel, Envelope, Receipt, Settles
 from flowy_watch.clock import Clock
-from flowy_watch.core.alert import Change
+from flowy_watch.core.alert import Alert, Change, Status
 from flowy_watch.core.bundle import Form, Waiting
 from flowy_watch.core.hours import Hours
 from flowy_watch.core.message import Dialect, FactsMessage, Message
@@ -240,6 +240,8 @@ class Delivery:
             followers = self._followers(work, claimed, receipt)
             work.outbox.sent(claimed, at=now, remote_id=receipt.remote_id, refused=receipt.refused)
             work.outbox.add(followers)
+            if claimed.form is Form.PASSED:
+                work.alerts.settle(_lulled(work, claimed))
             if self._channel.dialect is Dialect.EMAIL:
                 for whom, why in receipt.refused.items():
                     tell_of_recipient(work, self._channel.name, whom, why, self._others, now)
@@ -362,6 +364,14 @@ def _alerts(claimed: Claimed) -> str:
     """Their numbers, for the log."""
     numbers = [str(notification.alert.id) for notification in claimed.notifications]
     return ", ".join(numbers[:10]) + (f" and {len(numbers) - 10} more" if len(numbers) > 10 else "")
+
+
+def _lulled(work: Work, claimed: Claimed) -> Iterator[Alert]:
+    """Alerts told among those that came and went which have not ended yet: the next poll that finds one tells it."""
+    for notification in claimed.notifications:
+        alert = work.alerts.get(notification.alert.id)
+        if alert and alert.status is Status.OPEN and not alert.held_by:
+            yield replace(alert, held_by="a lull")
 
 
 def _pause(tries: int, *, longest: timedelta = _LONGEST_PAUSE) -> timedelta:

@@ -161,8 +161,9 @@ def _figures_alone(notification: Notification, form: Form, reader: Reader) -> st
     return f"{_name_alone(notification, form, reader)} {_figure(notification, form, reader)}"
 
 
-def _name_alone(notification: Notification, _form: Form, _reader: Reader) -> str:
-    return f"{mood_of(notification).sign} {notification.alert.id} {_who(notification)}"
+def _name_alone(notification: Notification, form: Form, _reader: Reader) -> str:
+    mood = Mood.CALM if form is Form.PASSED else mood_of(notification)
+    return f"{mood.sign} {notification.alert.id} {_who(notification)}"
 
 
 def _figure(notification: Notification, form: Form, reader: Reader) -> str:

@@ -196,6 +196,13 @@ class Outbox:
         told = self._sent_of(channel, _outbox.c.alert_id.in_(list(alert_ids)))
         return {alert_id: remote_id for alert_id, remote_id in told.items() if remote_id}
 
+    def passed(self, channel: str, alert_ids: Iterable[int]) -> frozenset[int]:
+        """Those of the alerts of which the channel last heard that they came and went."""
+        of_alerts = and_(_outbox.c.channel == channel, _outbox.c.alert_id.in_(list(alert_ids)))
+        query = select(_outbox.c.alert_id, _outbox.c.form).where(of_alerts, _outbox.c.status == SENT)
+        last = {row.alert_id: row.form for row in self._connection.execute(query.order_by(_outbox.c.seq))}
+        return frozenset(alert_id for alert_id, form in last.items() if form == Form.PASSED.value)
+
     def _sent_of(self, channel: str, of_alerts: Any) -> dict[int, str]:
         query = (
             select(_outbox.c.alert_id, _outbox.c.remote_id)

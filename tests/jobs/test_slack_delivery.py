@@ -151,7 +151,7 @@ def outage(store: Store, slack: FakeSlack, clock: SetClock, alerts: list[Alert])
         with store.write() as work:
             work.outbox.add([Notification("ops", Change.RESOLVED, over, clock.at, manner=Manner.IN_PLACE)])
     tries += run(sender, clock, until=15 * 60 * SECOND, down=slack)
-    assert 120 < tries == len(slack.requests) < 250
+    assert 180 <= tries == len(slack.requests) < 360
     while (due_in := sender.due_in()) is not None:
         clock.at += due_in * SECOND
         assert due_in + len(slack.posts) < 60
