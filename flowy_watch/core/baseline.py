@@ -51,6 +51,8 @@ _ODD_HOUR = WINDOWS.index((ODD_SPEND, 1))
 _PLAIN = 10  # numbers of a baseline beside those of its windows and sums
 SIGNS, HABIT = 4, 8
 """Hours: an even pace and the cap count in windows up to the first, the time of day in those up to the second."""
+_FEWER_CHANCES = 0.5  # added to four hours: a day has fewer of them than of single hours in which to be odd by chance
+_SELDOM = 0.6  # taken off a key that is hardly used: of how far it strays little has been seen
 _ENOUGH = 4  # a window is judged when a quarter of it was watched, without a break up to now
 _FORMAT = 3.0  # of what `pack` makes; another version's is learned again
 
@@ -255,11 +257,11 @@ class Baseline:
         verdict = drift = None
         stream, goes_on, above = SPENT, True, False
         few = self.windows[0].few(self._weight)
-        longest = _ENOUGH * (self._unbroken + 1 if self.last_hour == hour - 1 else 1)
+        watched = self._unbroken + 1 if self.last_hour == hour - 1 else 1
         for window, before in zip(self.windows, self._before, strict=True):
             if window.stream and not still:
                 break  # spend at still times is judged while it happens
-            if window.hours > longest:
+            if window.hours > _ENOUGH * watched:
                 continue  # what strays widely in an hour strays little in a day: they must not be taken for each other
             if window.stream != stream:
                 stream, goes_on = window.stream, True
@@ -277,6 +279,7 @@ class Baseline:
             surprise = window.surprise(seen, self._weight, still=still, few=few, least=self._least(window))
             if surprise > HINT and window.hours <= HABIT:
                 surprise += signs if window.hours <= SIGNS else 0.0
+                surprise += _FEWER_CHANCES if window.hours == SIGNS <= watched else 0.0
                 if window.stream != ODD_HOURS or seen.actual > 1:  # a single hour is told by what it spent
                     surprise += self.odd_time(hour)
             found = window.verdict(seen, surprise)
@@ -292,6 +295,8 @@ class Baseline:
             persistent = max(filter(None, (persistent, at_odd_times)), default=None)
         if persistent and (verdict is None or persistent > verdict):
             verdict = persistent
+        if few and verdict:
+            verdict = verdict.less(_SELDOM)
         return verdict, drift
 
     def odd_time(self, hour: int) -> float:

@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from math import exp
 from typing import Any
 
-from flowy_watch.core.surprise import TOLD_FROM
+from flowy_watch.core.surprise import BEYOND_DOUBT, TOLD_FROM
 
 MONTH = 30.0
 
 _FORGET = exp(-1 / 35)  # per day: five weeks are remembered
-_BEYOND_DOUBT = 5.0
 _DAYS_AFTER = 2
 _LIMIT = 1.0  # an excess counts up to here
 _PRIOR_KEY_DAYS, _PRIOR_RATE = 600.0, 0.034  # one peak in thirty days of a key
@@ -51,7 +50,7 @@ class Calibration:
         self.left_out = {key_id: until for key_id, until in self.left_out.items() if until >= day}
         self.key_days += len(highest)
         for key_id, peak in highest.items():
-            if peak >= _BEYOND_DOUBT:
+            if peak >= BEYOND_DOUBT:
                 self.left_out[key_id] = day + _DAYS_AFTER
             elif peak >= TOLD_FROM and key_id not in self.left_out:
                 over = min(peak - TOLD_FROM, _LIMIT)

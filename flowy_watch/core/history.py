@@ -10,7 +10,7 @@ from typing import Any
 
 from flowy_watch.core.baseline import Baseline, hour_number
 from flowy_watch.core.rhythm import TICK, Rhythm
-from flowy_watch.core.surprise import Verdict
+from flowy_watch.core.surprise import BEYOND_DOUBT, Verdict
 from flowy_watch.core.usage import CREDIT, DAY, KeyStatus, Microcredits, Snapshot, day_of
 
 _PEAK_DAYS = 4
@@ -95,7 +95,8 @@ class History:
         self.drift_peak = 0.0
         """The highest surprise of a drift today."""
         self.surprising_days: list[int] = []
-        """Days, since 1970, on which the key was surprising: one that often is must be more so to be told."""
+        """Days, since 1970, on which the key was surprising: one that often is must be more so to be told. A day beyond
+        doubt and the one after it are none: what a thief did must not make his next visit harder to see."""
         seconds = snapshot.taken_at.timestamp()
         self._marks: list[float | Microcredits] = [seconds, 0]  # moments and `total` by then, in turn
         self._mark_from = _after(seconds, _MARK_EVERY)
@@ -235,7 +236,8 @@ class History:
         """End a UTC day (counted in days since 1970): return its highest surprise and begin the next."""
         highest = max(self.peaks[-1], self.drift_peak)
         days = self.surprising_days
-        if highest >= _SURPRISING and (not days or day > days[-1] + 1):
+        incident = max(highest, self.peaks[-2]) >= BEYOND_DOUBT
+        if highest >= _SURPRISING and not incident and (not days or day > days[-1] + 1):
             self.surprising_days = [*days, day][-_MOST_USED_TO - 1 :]
         self.peaks = [*self.peaks[1:], 0.0]
         self.drift_peak = 0.0

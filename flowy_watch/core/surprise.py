@@ -30,6 +30,9 @@ LONGEST = 72
 TOLD_FROM = 2.5
 """No surprise below this is ever told or counted; a threshold cannot be lower."""
 
+BEYOND_DOUBT = 5.0
+"""A day that reached it saw an incident: it says nothing about how far a key strays on ordinary days."""
+
 _MOST = 12.0  # beyond it no model is believed
 _MOST_TAIL = 7.0  # nor the first, which knows no flashes, beyond this but for the longest window
 _SOFTEN = 0.25  # of a burst, added to actual and expected alike: a ratio of small numbers says little

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowy_watch.core.baseline import SLOTS, Baseline, Usual, hour_number
-from flowy_watch.core.surprise import ODD_HOURS, ODD_SPEND, SPENT, TOLD_FROM, Verdict
+from flowy_watch.core.surprise import ODD_HOURS, ODD_SPEND, SPENT, TOLD_FROM, Seen, Verdict
 from tests.builders import DAY, HOUR, MIDNIGHT, NOON, bursts, history, learned, ordinary, snapshot
 
 Spends = Callable[[int], float]
@@ -217,6 +217,33 @@ def test_other_signs_count_only_where_spend_is_surprising_and_not_beside_days() 
 
     assert judged(500, 1) == pytest.approx(judged(500, 0) + 1)
     assert judged(110, 9) == 0
+
+
+def alone(known: Baseline, verdict: Verdict) -> float:
+    """What the window of a verdict finds by itself."""
+    window = next(w for w in known.windows if (w.stream, w.hours) == (verdict.stream, verdict.hours))
+    few, least = known.windows[0].few(known._weight), known._least(window)
+    seen = Seen(verdict.actual, verdict.expected)
+    return window.surprise(seen, known._weight, still=known._still, few=few, least=least)
+
+
+def test_four_odd_hours_count_for_more_than_one_since_a_day_has_fewer_of_them() -> None:
+    known = after(lambda hour: 250.0 if TONIGHT - 3 <= hour < TONIGHT else usually(hour))
+    verdict, _ = known.judge(TONIGHT, 1.0, 250, 250)
+
+    assert verdict is not None
+    assert verdict.hours == 4
+    assert verdict.surprise == pytest.approx(alone(known, verdict) + 0.5)
+
+
+def test_a_key_that_is_hardly_used_must_stray_further() -> None:
+    morning = TONIGHT + 7  # it was used in such hours before
+    known = after(seldom, morning)
+    verdict, _ = known.judge(morning, 1.0, 5000, 5000)
+
+    assert verdict is not None
+    assert (verdict.hours, known.odd_time(morning)) == (4, 0)
+    assert verdict.surprise == pytest.approx(alone(known, verdict) + 0.5 - 0.6)
 
 
 # --- what happened lately ---

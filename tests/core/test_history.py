@@ -346,3 +346,12 @@ def test_a_surprising_day_is_remembered_once_for_its_run() -> None:
         key.peaks[-1] = highest
         key.close_day(day)
     assert key.surprising_days == [1, 4]
+
+
+def test_an_incident_beyond_doubt_does_not_make_the_next_one_harder_to_see() -> None:
+    key = watched(200)[-1]
+    key.surprising_days = []
+    for day, highest in enumerate((8.0, 4.0, 4.0, 0.0, 4.9)):
+        key.peaks[-1] = highest
+        key.close_day(day)
+    assert key.surprising_days == [2, 4]
