@@ -17,7 +17,7 @@ from tests.builders import HOUR, MIDNIGHT, MINUTE, history, learned, replay, sna
 
 Spends = Callable[[int], float]
 START = hour_number(MIDNIGHT)
-DRIFTS = [(4, 4, 1.5, 99.0), (2, 5, 1.6, 99.0), (4, 2, 2.0, 0.3)]
+DRIFTS = [(4, 9, 1.5, 99.0), (2, 5, 1.6, 99.0), (4, 2, 2.0, 0.3)]
 """Lumps per hour, seed, how many times the ordinary in the end, and by how much more each day."""
 
 
