@@ -104,8 +104,10 @@ def _toml(text: str, what: str) -> dict[str, object]:
         # The words of the parser may quote the text, and the text may hold a secret: only the line is told.
         line = re.search(r"at line (\d+)", str(error))
         where = f"line {line[1]}" if line else "its end"
+        twice = re.match(r"Cannot (declare|overwrite|mutate)", str(error))
+        why = "this section or option stands above already" if twice else "is a quote, a bracket or an = missing there?"
         # `from None`: the error holds the whole document.
-        raise SettingsError(f"{what} is not TOML at {where}; is a quote, a bracket or an = missing there?") from None
+        raise SettingsError(f"{what} is not TOML at {where}; {why}") from None
 
 
 def _overlay(tree: dict[str, object], environ: Mapping[str, str]) -> None:
@@ -113,6 +115,7 @@ def _overlay(tree: dict[str, object], environ: Mapping[str, str]) -> None:
     seen: dict[Place, str] = {}
     for variable in sorted(environ):
         if not variable.upper().startswith(PREFIX):
+            _refuse_near_miss(variable)
             continue
         parts = variable[len(PREFIX) :].lower().split("__")
         if not all(parts):
@@ -136,6 +139,22 @@ def _overlay(tree: dict[str, object], environ: Mapping[str, str]) -> None:
             node.pop(twin, None)  # the environment wins over the file, in whichever way the file gives a secret
         node[name] = FromEnvironment(environ[variable])
         seen[place] = variable
+
+
+def _refuse_near_miss(variable: str) -> None:
+    """`FLOWY_WATCH_POLL_EVERY` would set nothing. Others that begin so are not ours: Kubernetes makes some for services."""
+    start, (section, _, option) = PREFIX[:-1], variable.lower()[len(PREFIX) - 1 :].partition("_")
+    if variable.upper().startswith(start) and option.removesuffix("_file") in _options_of(section):
+        meant = f"{PREFIX}{section}__{option}".upper()
+        raise SettingsError(f"{variable} sets no option; did you mean {meant}, with two underscores?")
+
+
+def _options_of(section: str) -> set[str]:
+    """The options that stand right in a section; none where it holds only further sections."""
+    if section == "source":
+        return {"kind"}.union(*(source.Config.model_fields for source in SOURCES.values()))
+    field = Settings.model_fields.get(section)
+    return set(getattr(field and field.annotation, "model_fields", ()))
 
 
 def _met(node: Mapping[str, object], part: str) -> str:

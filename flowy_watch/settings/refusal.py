@@ -19,7 +19,7 @@ Place = tuple[str | int, ...]
 def refuse(place: Place, why: str) -> NoReturn:
     hint = ""
     if why == _WORDS["missing"]:
-        hint = f"; set it in flowy-watch.toml or as {PREFIX}{'__'.join(str(part).upper() for part in place)}"
+        hint = f"; set it in the configuration or as {PREFIX}{'__'.join(str(part).upper() for part in place)}"
     raise SettingsError(redact(f"{dotted(place)} {why}{hint}")) from None
 
 

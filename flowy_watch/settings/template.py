@@ -17,7 +17,7 @@ url = "sqlite:///flowy-watch.db"     # or postgresql+psycopg://user:password@hos
 retain = "35d"                       # single snapshots; daily figures and alerts are kept
 
 [poll]
-every = "5m"                         # 10s to 1h
+every = "5m"                         # 1s to 1h
 
 # A watch on the watcher: an address to fetch after finished polls, such as a check at healthchecks.io. When it is
 # not fetched for `every` and one poll more, nothing is watched; /fail is added to it when a poll breaks down here.

@@ -122,6 +122,30 @@ def test_a_file_that_is_no_toml_is_named_with_the_line_and_nothing_of_it_is_show
     assert "s3cret" not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.parametrize("again", ["[source]", "token = 1", "[poll]", "[source.token]"])
+def test_what_stands_twice_is_told_as_that(here: Path, again: str) -> None:
+    (here / "twice.toml").write_text(f'[poll]\n[source]\ntoken = "s3cret"\n{again}\n')
+    with pytest.raises(SettingsError) as caught:
+        load(Path("twice.toml"), environ={})
+    assert str(caught.value).endswith("; this section or option stands above already")
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_variable_with_one_underscore_too_few_is_told_what_was_meant(here: Path) -> None:
+    for variable, meant in (
+        ("FLOWY_WATCH_POLL_EVERY", "FLOWY_WATCH__POLL__EVERY"),
+        ("FLOWY_WATCH_SOURCE_TOKEN_FILE", "FLOWY_WATCH__SOURCE__TOKEN_FILE"),
+        ("flowy_watch_web_listen", "FLOWY_WATCH__WEB__LISTEN"),
+    ):
+        with pytest.raises(SettingsError, match=f"^{variable} sets no option; did you mean {meant}, with two"):
+            load(None, environ=TOKEN | {variable: "x"})
+
+
+def test_variables_that_others_make_for_a_service_of_our_name_are_none_of_ours(here: Path) -> None:
+    made = ("PORT", "SERVICE_HOST", "METER_PORT", "METER_SERVICE_PORT", "PORT_8420_TCP_ADDR", "WEB_PORT", "SERVER")
+    assert load(None, environ=TOKEN | {f"FLOWY_WATCH_{name}": "x" for name in made}) == load(None, environ=TOKEN)
+
+
 def test_a_file_that_cannot_be_read_is_named(here: Path) -> None:
     with pytest.raises(SettingsError, match=r"cannot read the configuration \. \(Is a directory\)"):
         load(Path(), environ=TOKEN)
