@@ -244,7 +244,7 @@ def serve_simulator(
     if history is not None:
         history.mkdir(parents=True, exist_ok=True)
         world = world_with_history(history / "history.csv", history / "balance.csv", start=start, keys=keys)
-        say(f"Wrote {history}/history.csv and balance.csv: flowy-watch import FILE --workspace FILE")
+        say(f"Wrote the past: flowy-watch import {history}/history.csv --workspace {history}/balance.csv")
     else:
         world = make_world(keys, start=start)
     faults = Faults()

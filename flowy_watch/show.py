@@ -4,6 +4,8 @@ Longer than other files: what a command says to people and to programs stands si
 """
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
@@ -14,21 +16,32 @@ from flowy_watch.core.alert import Alert, Status
 from flowy_watch.core.digest import SmallFigures
 from flowy_watch.core.finding import Severity
 from flowy_watch.core.notification import Manner
+from flowy_watch.core.pattern import matches
 from flowy_watch.core.prices import LEARNED_OVER
 from flowy_watch.core.provenance import Figure, From, Provenance, Sure
 from flowy_watch.core.silence import Silence
 from flowy_watch.core.stop import Stop
 from flowy_watch.core.usage import clean_name, day_of
-from flowy_watch.core.words import credit_words
+from flowy_watch.core.words import counted, credit_words
 from flowy_watch.errors import StoreError
 from flowy_watch.ledger import Block, Ledger, Price, PriceSource, key_words
 from flowy_watch.store import Work
 from flowy_watch.store.outbox import DEAD, SENT, WAITING, WITHHELD
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from flowy_watch.render.chart_page import Table
 
+_WIDE = 10_000
 _COLOURS = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
+
+
+def console() -> "Console":
+    """As wide as the terminal; what goes into a file or a pipe is broken nowhere, so that `grep` finds whole lines."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE)
 
 
 def as_json(value: Any) -> str:
@@ -101,7 +114,7 @@ def alerts_table(alerts: Iterable[dict[str, Any]]) -> Any:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("alert", "severity", "status", "opened (UTC)", "what"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading != "what")
     for alert in alerts:
         style = "dim" if alert["status"] == Status.RESOLVED else _COLOURS.get(alert["severity"], "")
         table.add_row(
@@ -244,47 +257,41 @@ def _price_fields(price: Price, runs: int) -> dict[str, Any]:
 
 
 def print_status(fields: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    out = console()
     poll = fields["last_poll"]
     if poll is None:
-        console.print("No poll yet. `flowy-watch poll` makes one.")
+        out.print("No poll yet. `flowy-watch poll` makes one.")
     else:
         age = int((fields["at"] - poll["taken_at"]).total_seconds() // 60)
-        line = f"Last poll {age} min ago: {poll['outcome']}, {poll['keys']} keys, {poll['skipped']} skipped"
-        console.print(Text(line + (f" ({poll['reason']})" if poll["reason"] else "")))
+        line = f"Last poll {age} min ago: {poll['outcome']}, {counted(poll['keys'], 'key')}, {poll['skipped']} skipped"
+        out.print(Text(line + (f" ({poll['reason']})" if poll["reason"] else "")))
     if fields["balance"] is not None:
-        console.print(f"Balance {credit_words(int(fields['balance'] * 1e6))} credits")
+        out.print(f"Balance {credit_words(int(fields['balance'] * 1e6))} credits")
     box = fields["outbox"]
-    console.print(
-        f"Notices: {box['sent']} sent, {box['waiting']} waiting, {box['dead']} dead, {box['withheld']} withheld"
-    )
+    out.print(f"Notices: {box['sent']} sent, {box['waiting']} waiting, {box['dead']} dead, {box['withheld']} withheld")
     for lost in (one for one in fields["buttons"] if not one["connected"]):
         since = f"{lost['since']:%m-%d %H:%M} UTC"
-        console.print(Text(f"Buttons of {lost['channel']} are not heard since {since}: {lost['trouble']}", "red"))
+        out.print(Text(f"Buttons of {lost['channel']} are not heard since {since}: {lost['trouble']}", "red"))
     for letter in fields["dead_letters"]:
-        console.print(
-            Text(f"  not delivered on {letter['channel']}: {_about(letter['alert'])}: {letter['reason']}", "red")
-        )
+        out.print(Text(f"  not delivered on {letter['channel']}: {_about(letter['alert'])}: {letter['reason']}", "red"))
     for silence in fields["silences"]:
-        word = "Expected: silence" if silence["expected"] else "Silence"
-        console.print(Text(f"{word} {silence['id']} on {silence['pattern']} until {silence['until']:%m-%d %H:%M} UTC"))
+        out.print(Text(_silence_words(silence, fields["keys"])))
     if fields["meter_trouble"]:
-        console.print(Text(f"Blocks are not known: {fields['meter_trouble']}", "red"))
+        out.print(Text(f"Blocks are not known: {fields['meter_trouble']}", "red"))
     for block in fields["blocks"]:
         why = f": {block['why']}" if block["why"] else ""
         text = f"Blocked at the meter: {block['key']} by {block['by']} since {block['at']:%m-%d %H:%M} UTC{why}"
-        console.print(Text(text))
+        out.print(Text(text))
     for price in fields["learned_prices"]:
-        console.print(Text(f"{learned_words(price)} (figures by price rest on it)"))
+        out.print(Text(f"{learned_words(price)} (figures by price rest on it)"))
     open_alerts = fields["open_alerts"]
-    console.print(f"{len(open_alerts)} open alerts" + (":" if open_alerts else "."))
+    out.print(counted(len(open_alerts), "open alert") + (":" if open_alerts else "."))
     for alert in open_alerts:
         mark = "  (flapping)" if alert["flapping"] else ""
-        console.print(Text(f"  {alert['id']}  {alert['severity']}  {alert['title']}{mark}"))
+        out.print(Text(f"  {alert['id']}  {alert['severity']}  {alert['title']}{mark}"))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading, justify in (("key", "left"), ("spent today", "right"), ("cap", "right"), ("last used (UTC)", "left")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]  # a literal by construction
@@ -295,9 +302,9 @@ def print_status(fields: dict[str, Any]) -> None:
             Text(f"{key['name'] or key['key_id']}" + (f" …{key['last_four']}" if key["last_four"] else "")),
             "unknown" if spent is None else credit_words(int(spent * 1e6)) + ("" if sure == "exact" else f" ({sure})"),
             _missing(key, Figure.CAP, "none") if cap is None else credit_words(int(cap * 1e6)),
-            f"{used:%m-%d %H:%M}" if used else _missing(key, Figure.LAST_USED, "never"),
+            f"{used:%Y-%m-%d %H:%M}" if used else _missing(key, Figure.LAST_USED, "never"),
         )
-    console.print(table)
+    out.print(table)
 
 
 def learned_words(price: Mapping[str, Any]) -> str:
@@ -311,6 +318,22 @@ def figures_words(figures: Sequence[Mapping[str, str]]) -> str:
     """`spend by price, from meter; last use exact, from meter`"""
     told = (f"{Figure(one['figure']).words} {From(one['source'], Sure(one['sure'])).words}" for one in figures)
     return "; ".join(told)
+
+
+def _silence_words(silence: Mapping[str, Any], keys: Iterable[Mapping[str, Any]]) -> str:
+    """What a silence covers, until when, and whose it is; a key by its name where it was silenced by its id."""
+    word = "Expected: silence" if silence["expected"] else "Silence"
+    on = next((key["name"] for key in keys if key["key_id"] == silence["pattern"] and key["name"]), silence["pattern"])
+    kind = f", {silence['kind']} alone" if silence["kind"] else ""
+    amount = "" if silence["credits"] is None else f", {credit_words(round(silence['credits'] * 1e6))} credits a day"
+    why = f": {silence['why']}" if silence["why"] else ""
+    until = f"{silence['until']:%Y-%m-%d %H:%M} UTC"
+    return f"{word} {silence['id']} on {on}{kind}{amount}, until {until} by {silence['by']}{why}"
+
+
+def nothing_called(pattern: str, keys: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a pattern means none of the keys; where none is known yet, that cannot be told."""
+    return bool(keys) and not any(matches(pattern, key["name"], key["key_id"]) for key in keys)
 
 
 def _missing(key: Mapping[str, Any], figure: Figure, word: str) -> str:
@@ -454,7 +477,6 @@ def knob_table(settings: Sequence[Tried], present: float) -> "Table":
 
 def print_table(table: "Table") -> None:
     """Nothing for a table without rows."""
-    from rich.console import Console
     from rich.table import Table as Rich
     from rich.text import Text
 
@@ -470,11 +492,11 @@ def print_table(table: "Table") -> None:
         if table.marked >= 0:
             cells.append(Text("← present" if n == table.marked else ""))
         made.add_row(*cells, style="bold" if n == table.marked else "")
-    console = Console()
-    console.print()
-    console.print(made)
+    out = console()
+    out.print()
+    out.print(made)
     if table.note:
-        console.print(Text(table.note), soft_wrap=True)
+        out.print(Text(table.note), soft_wrap=True)
 
 
 def sweep_words(wanted: float, chosen: Tried | None, settings: Sequence[Tried]) -> str:

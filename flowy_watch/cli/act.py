@@ -96,7 +96,7 @@ def silence(
 ) -> None:
     """Do not tell about keys that match, until then."""
     from flowy_watch.core.alert import LIVES
-    from flowy_watch.show import as_json
+    from flowy_watch.show import as_json, nothing_called
 
     end = end_of(for_, until, now_utc())
     if end is None:
@@ -107,8 +107,13 @@ def silence(
         raise usage(f"--kind must be one of {', '.join(LIVES)}")
     with desk_of(context, server, token_file) as desk:
         made = desk.silence(pattern, by=me_or(by), why=why, kind=kind, until=end)
-    fields = {name: made[name] for name in ("id", "pattern", "kind", "until", "by")}
-    say(as_json(fields) if json else f"Silence {made['id']} on {made['pattern']} until {made['until']:{_MINUTE}} UTC")
+        unmet = not json and nothing_called(pattern, desk.status()["keys"])
+    if json:
+        say(as_json({name: made[name] for name in ("id", "pattern", "kind", "until", "by")}))
+        return
+    say(f"Silence {made['id']} on {made['pattern']} until {made['until']:{_MINUTE}} UTC")
+    if unmet:
+        say("  no key is called so at present; `flowy-watch status` lists them")
 
 
 @app.command()

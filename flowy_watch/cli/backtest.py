@@ -40,6 +40,7 @@ def backtest(
 ) -> None:
     """Run the same detectors over history: what would have been told, and what other settings would tell."""
     from flowy_watch import show
+    from flowy_watch.core.words import counted
     from flowy_watch.jobs.backtest import FINE_SETTINGS, SETTINGS, setting_for
 
     if (snapshots is None) == (last is None):
@@ -63,6 +64,9 @@ def backtest(
         _write_page(html, result, tables)
     if png:
         _write_pictures(png, result)
+    if html or png:  # beside the figures, which may go into a file
+        written = [str(html)] * bool(html) + [f"{counted(len(result.scenes), 'chart')} into {png}"] * bool(png)
+        sys.stderr.write(f"Wrote {' and '.join(written)}\n")
     if json:
         fields = show.backtest_fields(result.alerts, result.polls, result.keys)
         if sweep:
@@ -72,7 +76,7 @@ def backtest(
         return
     for alert in result.alerts:
         say(f"{alert.opened_at:%Y-%m-%d %H:%M} UTC  {alert.finding.severity.word:8}  {alert.finding.title}")
-    say(f"{len(result.alerts)} alerts in {result.polls} polls of {result.keys} keys{show.period(result)}")
+    say(f"{_summary(result)}{show.period(result)}")
     for table in tables:
         show.print_table(table)
     if sweep:
@@ -109,6 +113,7 @@ def _replay(
     from rich.progress import Progress
 
     from flowy_watch.app import build_detectors, open_store
+    from flowy_watch.core.words import counted
     from flowy_watch.jobs.backtest import backtest as replay
     from flowy_watch.sources.file import read_export
 
@@ -121,7 +126,8 @@ def _replay(
             readings = export.readings
             if export.bad.count:
                 first = export.bad.named[0]
-                skipped = f"{export.bad.count:,} lines skipped, the first is line {first.number}: {first.reason}"
+                lines = counted(export.bad.count, "line")
+                skipped = f"{lines} skipped, the first is line {first.number}: {first.reason}"
                 sys.stderr.write(f"flowy-watch: {skipped}\n")
             start, end = readings[0].taken_at, readings[-1].taken_at
         else:
@@ -144,11 +150,18 @@ def _replay(
     return result
 
 
+def _summary(result: "Backtest") -> str:
+    from flowy_watch.core.words import counted
+
+    alerts, polls, keys = len(result.alerts), result.polls, result.keys
+    return f"{counted(alerts, 'alert')} in {counted(polls, 'poll')} of {counted(keys, 'key')}"
+
+
 def _write_page(file: Path, result: "Backtest", tables: "Sequence[Table]") -> None:
     from flowy_watch import show
     from flowy_watch.render.chart_page import backtest_page
 
-    summary = f"{len(result.alerts)} alerts in {result.polls:,} polls of {result.keys:,} keys{show.period(result)}."
+    summary = f"{_summary(result)}{show.period(result)}."
     html = backtest_page("What flowy-watch would have told", summary, tables, result.scenes)
     try:
         file.write_text(html, encoding="utf-8")

@@ -36,6 +36,7 @@ def import_(
     from rich.progress import Progress
 
     from flowy_watch.app import open_store
+    from flowy_watch.core.words import counted
     from flowy_watch.jobs.exchange import import_file
     from flowy_watch.jobs.replay import learn
     from flowy_watch.show import as_json
@@ -67,8 +68,8 @@ def import_(
         say(as_json(counts | {"bad": [{"line": line.number, "reason": line.reason} for line in done.bad]}))
     else:
         say(
-            f"Imported {done.snapshots:,} snapshots in {done.polls:,} polls; {done.known:,} polls were known already; "
-            f"{done.bad_lines:,} lines skipped"
+            f"Imported {counted(done.snapshots, 'snapshot')} in {counted(done.polls, 'poll')}; "
+            f"{counted(done.known, 'poll')} known already; {counted(done.bad_lines, 'line')} skipped"
         )
     if strict and done.bad_lines:
         raise typer.Exit(1)

@@ -28,9 +28,7 @@ def alerts(
     token_file: TokenFile = None,
 ) -> None:
     """List alerts, newest first."""
-    from rich.console import Console
-
-    from flowy_watch.show import alerts_table, as_json
+    from flowy_watch.show import alerts_table, as_json, console
 
     if small:
         if open_only:
@@ -43,7 +41,7 @@ def alerts(
     if json:
         say(as_json({"alerts": found}))
     elif found:
-        Console().print(alerts_table(found))
+        console().print(alerts_table(found))
     else:
         say("No alerts.")
 

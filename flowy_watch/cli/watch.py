@@ -1,6 +1,7 @@
 """The commands that watch: the daemon, one poll, the way to its dashboard; and the simulated Flowy."""
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from threading import active_count
@@ -92,17 +93,21 @@ def open_(
         raise fail("the dashboard is switched off; set web.enabled = true and restart flowy-watch run")
     store = open_store(settings)
     try:
+        served = store.database.is_watched()
         code = make_link(store, role=Role.VIEWER if viewer else Role.OPERATOR, by=me_or(by), now=now)
     finally:
         store.close()
     url = f"{settings.web.public_url}/login/{code}"
     say(as_json({"url": url, "expires_at": now + LINK_LIVES}) if json else url)
+    if not served:
+        sys.stderr.write("flowy-watch: no daemon serves it at present; start one: flowy-watch run\n")
 
 
 @app.command()
 def poll(context: typer.Context, json: Json = False) -> None:
     """Do one poll, then deliver what is due."""
     from flowy_watch.app import build_app
+    from flowy_watch.core.words import counted
     from flowy_watch.heartbeat import Heartbeat
     from flowy_watch.show import alert_fields, as_json
 
@@ -127,7 +132,8 @@ def poll(context: typer.Context, json: Json = False) -> None:
         raise fail(f"poll failed: {polled.reason}")
     else:
         note = f" ({polled.reason})" if polled.reason else ""
-        say(f"Poll {polled.outcome}{note}: {polled.keys} keys, {polled.skipped} skipped, {len(changes)} changes")
+        found, changed = counted(polled.keys, "key"), counted(len(changes), "change")
+        say(f"Poll {polled.outcome}{note}: {found}, {polled.skipped} skipped, {changed}")
         for entry in changes:
             say(f"  {entry['change']} {entry['id']}: {entry['title']}")
     if polled.outcome == "failed":
@@ -139,7 +145,7 @@ def simulate(
     scenario: Annotated[str, typer.Option("--scenario", help="What happens; see --list.")] = "ordinary",
     port: Annotated[int, typer.Option("--port", help="0 takes a free one.", min=0, max=65535)] = 8421,
     speed: Annotated[float, typer.Option("--speed", help="Simulated seconds per second.", min=0.01)] = 1.0,
-    keys: Annotated[int | None, typer.Option("--keys", help="How many keys instead of the named ones.")] = None,
+    keys: Annotated[int | None, typer.Option("--keys", help="How many keys instead of the named ones.", min=1)] = None,
     history: Annotated[
         Path | None,
         typer.Option("--history", metavar="DIR", help="First write 45 days of snapshots into this folder."),

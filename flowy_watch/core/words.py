@@ -19,6 +19,11 @@ def credit_words(amount: Microcredits) -> str:
     return f"{sign}{whole:,}" + (f".{part:02d}".rstrip("0") if part else "")
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 key`, `2,884 keys`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def slack_account(name: str, account_id: str) -> str:
     """Who pressed, for the audit log: `slack:ana (U0123)`. Names are chosen by people, ids are not."""
     return f"slack:{name} ({account_id})" if name else f"slack:{account_id}"

@@ -142,7 +142,7 @@ def _overlay(tree: dict[str, object], environ: Mapping[str, str]) -> None:
 
 
 def _refuse_near_miss(variable: str) -> None:
-    """`FLOWY_WATCH_POLL_EVERY` would set nothing. Others that begin so are not ours: Kubernetes makes some for services."""
+    """`FLOWY_WATCH_POLL_EVERY` would set nothing. Others are not ours: Kubernetes makes some for a service's name."""
     start, (section, _, option) = PREFIX[:-1], variable.lower()[len(PREFIX) - 1 :].partition("_")
     if variable.upper().startswith(start) and option.removesuffix("_file") in _options_of(section):
         meant = f"{PREFIX}{section}__{option}".upper()

@@ -151,7 +151,9 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            advice = "; ".join(filter(None, (_first_line(error), _advice(error))))
+            folder = self.path is not None and self.path.is_dir()
+            why = "it is a folder; name a file in store.url" if folder else _advice(error)
+            advice = "; ".join(filter(None, (_first_line(error), why)))
             raise StoreError(f"database {self.shown}: {advice}") from error
         except OverflowError as error:
             raise StoreError(f"database {self.shown}: a number is too large to store") from error

@@ -103,13 +103,16 @@ def test_a_sweep_that_finds_none_says_why(file: Path, config: Path) -> None:
 
 def test_a_page_and_pictures_are_written_for_each_alert(file: Path, config: Path, tmp_path: Path) -> None:
     html, folder = tmp_path / "page.html", tmp_path / "new" / "pictures"
-    printed = good("--config", config, "backtest", file, "--html", html, "--png", folder, "--json").json
+    ran = cli("--config", config, "backtest", file, "--html", html, "--png", folder, "--json")
+    printed = ran.json
+    charts = len(printed["alerts"])
+    assert (ran.code, ran.err) == (0, f"Wrote {html} and {charts} charts into {folder}\n")
     page = html.read_text(encoding="utf-8")
-    assert page.count("<svg") == len(printed["alerts"])
+    assert page.count("<svg") == charts
     assert page.count('aria-current="true"') == 1
     assert "b &lt;b&gt; spent" in page
     names = sorted(path.name for path in folder.iterdir())
-    assert [name[:3] for name in names] == [f"{n:03d}" for n in range(1, len(printed["alerts"]) + 1)]
+    assert [name[:3] for name in names] == [f"{n:03d}" for n in range(1, charts + 1)]
     assert {name.rsplit("-", 1)[1] for name in names} == {f"{alert['kind']}.png" for alert in printed["alerts"]}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in folder.iterdir())
 

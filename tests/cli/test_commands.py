@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from flowy_watch.core.usage import CREDIT
 from flowy_watch.detectors import DETECTORS
 from flowy_watch.store import Store
 from tests.builders import NOON, finding
-from tests.cli.rig import Rig, spawned
+from tests.cli.rig import COMMAND, Rig, environment, spawned
 
 HEADER = "key_id,name,at,spent_today,last_used_at,daily_cap\n"
 BACKTESTED = ["key_id", "kind", "severity", "opened_at", "resolved_at", "title"]
@@ -164,6 +165,50 @@ def test_a_silenced_key_is_not_told_and_why_says_so(rig: Rig) -> None:
     assert "silence" in lines[0]
 
 
+def test_status_says_what_a_silence_covers_and_whose_it_is(rig: Rig) -> None:
+    rig.good("poll")
+    rig.good("silence", "key_01", "--until", "2031-05-01T06:00Z", "--kind", "cap", "--by", "ana", "--why", "load test")
+    rig.good("expect", "team-03", "--until", "2031-05-01T06:00Z", "--credits", "40", "--by", "ben")
+    said = [line for line in rig.good("status").out.splitlines() if "ilence" in line]
+    assert said == [
+        "Silence 1 on prod-render, cap alone, until 2031-05-01 06:00 UTC by ana: load test",
+        "Expected: silence 2 on team-03, 40 credits a day, until 2031-05-01 06:00 UTC by ben",
+    ]
+
+
+def test_a_silence_that_means_no_key_says_so_once_keys_are_known(rig: Rig) -> None:
+    warning = "no key is called so at present; `flowy-watch status` lists them"
+    assert warning not in rig.good("silence", "prod-rendr", "--for", "1h").out
+    rig.good("poll")
+    assert warning in rig.good("silence", "prod-rendr", "--for", "1h").out
+    assert warning not in rig.good("silence", "prod-*", "--for", "1h").out
+    assert warning not in rig.good("silence", "key_01", "--for", "1h").out
+
+
+def test_what_goes_into_a_pipe_is_broken_nowhere(rig: Rig) -> None:
+    rig.near_cap()
+    rig.good("poll")
+    title = rig.alert("cap", "prod-render")["title"]
+    narrow = rig.run("alerts", env={"COLUMNS": "60"}).out
+    assert title not in narrow
+    assert "critical" in narrow
+    mine = {name: value for name, value in environment().items() if name != "COLUMNS"}
+    for command in ("alerts", "status"):
+        words = [*COMMAND, "--config", rig.config, command]
+        said = subprocess.run(words, env=mine, capture_output=True, text=True, check=True).stdout
+        assert [line for line in said.splitlines() if title in line], command
+
+
+def test_a_link_to_a_dashboard_that_nobody_serves_says_so(rig: Rig) -> None:
+    ran = rig.good("open")
+    assert ran.out.count("\n") == 1
+    assert ran.err == "flowy-watch: no daemon serves it at present; start one: flowy-watch run\n"
+    store = Store(f"sqlite:///{rig.database}")
+    with store.database.watching():
+        assert rig.good("open").err == ""
+    store.close()
+
+
 def test_a_silence_of_one_kind_leaves_other_kinds_audible(rig: Rig) -> None:
     rig.good("poll")
     rig.good("silence", "*", "--for", "1h", "--kind", "last_used")
@@ -292,11 +337,11 @@ def test_an_import_names_the_lines_it_skips(rig: Rig) -> None:
     file.write_text(steep_day() + "key_a,alpha,yesterday,1,,\n")
     ran = rig.good("import", file)
     assert "4 snapshots in 4 polls" in ran.out
-    assert "1 lines skipped" in ran.out
+    assert ran.out.endswith("; 0 polls known already; 1 line skipped\n")
     assert ran.err == "line 6 skipped: at is not a time in ISO 8601\n"
     assert rig.run("import", file, "--strict").code == 1
     assert rig.good("import", file, "--json").json["bad"] == [{"line": 6, "reason": "at is not a time in ISO 8601"}]
-    assert "1 lines skipped, the first is line 6: at is not" in rig.good("backtest", file).err
+    assert "1 line skipped, the first is line 6: at is not" in rig.good("backtest", file).err
 
 
 def test_an_import_lists_twenty_bad_lines_and_counts_the_others(rig: Rig) -> None:
@@ -339,7 +384,7 @@ def test_a_backtest_prints_what_would_have_been_raised(rig: Rig) -> None:
     assert all(list(alert) == BACKTESTED for alert in printed["alerts"])
     kinds = {(alert["key_id"], alert["kind"]) for alert in printed["alerts"]}
     assert kinds >= {("key_a", "cap"), (None, "balance")}
-    assert "4 polls of 1 keys" in rig.good("backtest", file).out
+    assert "4 polls of 1 key, " in rig.good("backtest", file).out
     assert rig.told() == rig.mailed() == []
 
 

@@ -65,6 +65,13 @@ def test_a_missing_folder_is_an_error_that_says_what_to_check(tmp_path: Path) ->
     store.close()
 
 
+def test_a_folder_in_place_of_the_database_is_told_as_that(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}")
+    with pytest.raises(StoreError, match=r"it is a folder; name a file in store\.url$"):
+        store.migrate()
+    store.close()
+
+
 @pytest.mark.parametrize("url", ["", "watch.db", "oracle9://x", "mysql+nothing://u:hunter2secret@h/db"])
 def test_a_url_that_names_no_database_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(StoreError, match=r"store\.url is not a database") as refused:
