@@ -1,14 +1,10 @@
 """What Slack takes, told by its own packages: an oracle that shares nothing with the code that makes the messages."""
 
 import json
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft7Validator, ValidationError
-from jsonschema.exceptions import best_match
-from jsonschema.validators import extend
+from jsonschema_rs import Draft7Validator
 from slack_sdk.errors import SlackObjectFormationError
 from slack_sdk.models.blocks import Block, BlockElement
 
@@ -17,36 +13,14 @@ from flowy_watch.core.message import SlackMessage
 MOST_BLOCKS = 50
 MOST_CHARACTERS = 12_000  # Slack refuses more than about 13,000
 LONGEST_FALLBACK = 4_000  # of the top-level text
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads((Path(__file__).parent / "schema.json").read_text(encoding="utf-8"))
-    return schema
-
-
-def _any_of(validator: Any, options: list[dict[str, Any]], instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """As the standard has it, but of a union whose members have a `type` only those of the right one are tried."""
-    kind = instance.get("type") if isinstance(instance, dict) else None
-    fitting = [option for option in options if kind is None or _types_of(json.dumps(option)) in (None, kind)]
-    yield from Draft7Validator.VALIDATORS["anyOf"](validator, fitting or options, instance, schema)
-
-
-@cache
-def _types_of(option: str) -> Any:
-    """The one `type` that an option allows; None where it is a union itself, or has none."""
-    name = json.loads(option).get("$ref", "").removeprefix("#/definitions/")
-    return _schema()["definitions"].get(name, {}).get("properties", {}).get("type", {}).get("const")
-
-
-_Validator = extend(Draft7Validator, {"anyOf": _any_of})
+_VALIDATOR = Draft7Validator(json.loads((Path(__file__).parent / "schema.json").read_text(encoding="utf-8")))
 
 
 def objection(message: SlackMessage) -> str:
     """Why Slack would not take this message; empty when it would."""
     blocks: list[dict[str, Any]] = json.loads(json.dumps(message.blocks))
-    if error := best_match(_Validator(_schema()).iter_errors({"text": message.text, "blocks": blocks})):
-        return f"{error.json_path}: {error.message}"
+    for refusal in _VALIDATOR.iter_errors({"text": message.text, "blocks": blocks}):
+        return f"{refusal.instance_path}: {refusal.message}"
     try:
         for block in Block.parse_all(blocks):
             block.validate_json()
