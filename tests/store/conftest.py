@@ -44,6 +44,11 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture
+def migrations_run_once() -> None:
+    """Not here: these tests are what the others' shortcut rests on."""
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))])
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
