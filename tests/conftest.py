@@ -16,8 +16,8 @@ settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Branch coverage is counted by the plain tests: the hundreds of examples of a property would take four times as
-    long under it, and whole daemons twice, to visit the same lines again."""
+    """Branch coverage is counted by the plain tests, in their own process: the hundreds of examples of a property would
+    take four times as long under it, and whole daemons twice, to visit the same lines again."""
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False) or item.get_closest_marker("slow"):
             item.add_marker("no_cover")
@@ -30,12 +30,6 @@ def every_line_is_heard() -> Iterator[None]:
     structlog.reset_defaults()
     yield
     structlog.configure(**before)
-
-
-@pytest.fixture(autouse=True)
-def children_are_covered_as_their_test_is(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.node.get_closest_marker("no_cover"):
-        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 
 
 @pytest.fixture(scope="session")
