@@ -14,6 +14,7 @@ import httpx
 import structlog
 
 from flowy_watch.log import hide_addresses
+from flowy_watch.trust import trusted
 
 _TIMEOUT = 10.0  # seconds for each step of a ping
 _EARLY = 0.9  # polls come a little early or late; a ping is due from this share of its time on
@@ -102,7 +103,9 @@ class Heartbeat:
         return sign is not Sign.STARTED and told[0] is not sign
 
     def _work(self) -> None:
-        with httpx.Client(timeout=self._timeout, limits=httpx.Limits(max_keepalive_connections=0)) as client:
+        with httpx.Client(
+            timeout=self._timeout, verify=trusted(), limits=httpx.Limits(max_keepalive_connections=0)
+        ) as client:
             while self._bell.wait() and not self._stopping:
                 self._bell.clear()
                 while sign := self._next():

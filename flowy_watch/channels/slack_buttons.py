@@ -34,6 +34,7 @@ from flowy_watch.core.redact import redact
 from flowy_watch.core.words import slack_account
 from flowy_watch.errors import ChannelError, FlowyWatchError, Refused, TryLater
 from flowy_watch.log import hide_addresses
+from flowy_watch.trust import trusted
 
 if TYPE_CHECKING:  # it costs a tenth of a second, and few have buttons
     from websockets.sync.client import ClientConnection
@@ -294,7 +295,7 @@ class SlackButtons:
         url = str(payload.get("response_url") or "")
         if self._is_slacks(url):
             try:
-                if httpx.post(url, json=words, timeout=self._timeout).is_success:
+                if httpx.post(url, json=words, timeout=self._timeout, verify=trusted()).is_success:
                     return
             except (httpx.HTTPError, httpx.InvalidURL):
                 pass

@@ -18,6 +18,7 @@ from flowy_watch.core.usage import clean_name
 from flowy_watch.errors import SourceError
 from flowy_watch.sources.body import ENCODINGS, receive
 from flowy_watch.sources.worker import Worker
+from flowy_watch.trust import trusted
 
 _ERROR_BODY = 4096
 _LONGEST_SAID = 120
@@ -161,7 +162,7 @@ class Exchange:
         return text if len(text) <= _LONGEST_SAID else text[: _LONGEST_SAID - 1] + "…"
 
     def _open(self) -> httpx.HTTPTransport:
-        return httpx.HTTPTransport(proxy=_proxy(self._base_url))
+        return httpx.HTTPTransport(verify=trusted(), proxy=_proxy(self._base_url))
 
 
 def _headers(more: Mapping[str, SecretStr]) -> httpx.Headers:

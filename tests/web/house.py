@@ -76,7 +76,7 @@ listen = "127.0.0.1:0"
         self._stack.close()
 
     def client(self, **options: Any) -> httpx.Client:
-        return self._stack.enter_context(httpx.Client(base_url=self.url, timeout=20, trust_env=False, **options))
+        return self._stack.enter_context(httpx.Client(base_url=self.url, timeout=20, verify=False, **options))
 
     def link(self, role: Role = Role.OPERATOR, by: str = "ana") -> str:
         return f"/login/{make_link(self.app.store, role=role, by=by, now=self.clock.now())}"
