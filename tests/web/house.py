@@ -1,7 +1,7 @@
 """The dashboard as a browser or a program meets it: a real server, real requests."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from flowy_watch.app import App, build_app, telling_of
 from flowy_watch.core.alert import Alert, Change, Status, Transition
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.notification import Notification
+from flowy_watch.core.provenance import Provenance
 from flowy_watch.core.route import Telling
 from flowy_watch.core.usage import Snapshot
 from flowy_watch.settings import parse
@@ -96,11 +97,18 @@ listen = "127.0.0.1:0"
 
     # ── what is stored ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def poll(self, *snapshots: Snapshot, at: datetime | None = None, balance: float | None = None) -> None:
+    def poll(
+        self,
+        *snapshots: Snapshot,
+        at: datetime | None = None,
+        balance: float | None = None,
+        told: Mapping[str, Provenance] | None = None,
+    ) -> None:
         at = at or self.clock.now()
         with self.app.store.write() as work:
             poll_id = work.usage.add_poll(at, "good", keys=len(snapshots))
             work.usage.add_snapshots(poll_id, reading(*snapshots, at=at, balance=balance), work.usage.numbers())
+            work.knowledge.note_provenances(told or {}, work.usage.numbers())
 
     def days(self, spends: Sequence[float], **key: Any) -> None:
         """One poll at noon of each day up to today's."""

@@ -260,9 +260,7 @@ def test_a_key_that_passes_through_the_meter_is_blocked_there_and_let_through_by
     ledger.learn_prices(prices)
     priced = Provenance({Figure.SPENT: From("meter", Sure.BY_PRICE)}, {"meter": mark}, mark)
     with House(tmp_path, more=f'[meter]\nledger = "{tmp_path / "meter.db"}"') as house:
-        house.poll(snapshot(5, last_four="4f2a"))
-        with house.app.store.write() as work:
-            work.knowledge.note_provenances({"key_1": priced}, work.usage.numbers())
+        house.poll(snapshot(5, last_four="4f2a"), told={"key_1": priced})
         browser = house.browser(by="Ana")
         before = text(browser.get("/keys/key_1").text)
         browser.act("/blocks", key=mark, why="leaked", next="/keys/key_1")
@@ -413,9 +411,7 @@ def test_spend_that_is_not_known_is_shown_as_that_on_every_page_and_to_programs(
 
 def test_a_cap_that_no_source_knows_is_not_called_none(house: House) -> None:
     told = {"key_1": Provenance({Figure.STATUS: From("probe"), Figure.LAST_USED: From("probe", Sure.LEAST)})}
-    house.poll(snapshot()._replace(spent=None), snapshot(key_id="key_2"))
-    with house.app.store.write() as work:
-        work.knowledge.note_provenances(told, work.usage.numbers())
+    house.poll(snapshot()._replace(spent=None), snapshot(key_id="key_2"), told=told)
     overview = text(page(house, "/"))
     assert "render not known not known not seen active" in overview
     assert "render 0 no cap never active" in overview
