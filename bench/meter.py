@@ -172,7 +172,7 @@ def main() -> None:
         proxies["plain, with protocols"] = plain, start(command, plain)
         command = [sys.executable, str(HTTP), "streams", str(streams), str(upstream)]
         proxies["plain, with streams"] = streams, start(command, streams)
-        command = [sys.executable, "-m", "flowy_watch.cli", "meter"]
+        command = [sys.executable, "-m", "flowy_watch", "meter"]
         environ = {"UPSTREAM": f"http://127.0.0.1:{upstream}", "LISTEN": f"127.0.0.1:{meter}"}
         environ |= {"LEDGER": str(folder / "meter.db"), "PRICES": '{ "*" = 1 }'}
         named = {f"FLOWY_WATCH__METER__{name}": value for name, value in environ.items()}

@@ -68,7 +68,7 @@ def until(connection: HTTPConnection, wanted: int) -> float:
 
 
 def main(times: int) -> None:
-    command = [sys.executable, "-m", "flowy_watch.cli"]
+    command = [sys.executable, "-m", "flowy_watch"]
     upstream, port = free_port(), free_port()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

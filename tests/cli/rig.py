@@ -23,7 +23,7 @@ SOURCE_TOKEN = "owner-credential-7f3a9c"
 SLACK_TOKEN = "xoxb-cli-tests-0000000000"
 SMTP_PASSWORD = "correct-horse-battery"
 SECRETS = (SOURCE_TOKEN, SLACK_TOKEN, SMTP_PASSWORD)
-COMMAND = [sys.executable, "-m", "flowy_watch.cli"]
+COMMAND = [sys.executable, "-m", "flowy_watch"]
 
 
 def now() -> datetime:

@@ -36,7 +36,7 @@ def free_port():
 def metering(folder, upstream, port):
     options = {"LISTEN": f"127.0.0.1:{port}", "UPSTREAM": upstream, "LEDGER": str(folder / "meter.db")}
     environ = os.environ | {f"FLOWY_WATCH__METER__{name}": value for name, value in options.items()}
-    command = [sys.executable, "-m", "flowy_watch.cli", "meter"]
+    command = [sys.executable, "-m", "flowy_watch", "meter"]
     process = subprocess.Popen(command, cwd=folder, env=environ, stderr=subprocess.PIPE, text=True)
     try:
         assert "meter.listening" in process.stderr.readline()

@@ -1,4 +1,4 @@
-"""`python -m flowy_watch.cli`"""
+"""`python -m flowy_watch`"""
 
 from flowy_watch.cli import main
 
