@@ -137,9 +137,7 @@ def _key(site: "Site", row: Any, today: date) -> dict[str, Any]:
 
 
 def alerts(site: "Site", visit: Visit) -> Response:
-    most, wanted = _limit(visit), visit.query.get("status", "")
-    if wanted not in ("", "unresolved", *(status.value for status in Status)):
-        raise Refusal(422, "status must be open, acknowledged, resolved or unresolved.")
+    most, wanted = _limit(visit), _status(visit, *(status.value for status in Status), "unresolved")
     groups = {"": [], "unresolved": [Status.OPEN, Status.ACKNOWLEDGED]} | {status.value: [status] for status in Status}
     with site.store.read() as work:
         found = work.views.alerts(
@@ -178,9 +176,7 @@ def _silence(one: Silence) -> dict[str, Any]:
 
 
 def deliveries(site: "Site", visit: Visit) -> Response:
-    most, status = _limit(visit), visit.query.get("status", "")
-    if status not in ("", WAITING, SENT, DEAD, WITHHELD):
-        raise Refusal(422, "status must be waiting, sent, dead or withheld.")
+    most, status = _limit(visit), _status(visit, WAITING, SENT, DEAD, WITHHELD)
     with site.store.read() as work:
         rows = work.views.deliveries(before=_cursor(visit), most=most + 1, status=status)
     listed = [
@@ -226,9 +222,17 @@ def _limit(visit: Visit) -> int:
     return int(text)
 
 
+def _status(visit: Visit, *known: str) -> str:
+    """One of those; empty where it is not asked for."""
+    status = visit.query.get("status")
+    if status is not None and status not in known:
+        raise Refusal(422, f"status must be {', '.join(known[:-1])} or {known[-1]}.")
+    return status or ""
+
+
 def _cursor(visit: Visit) -> int | None:
-    text = visit.query.get("cursor", "")
-    if not text:
+    text = visit.query.get("cursor")
+    if text is None:
         return None
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise Refusal(422, "cursor must be what next_cursor said.")

@@ -31,7 +31,7 @@ from flowy_watch.web.shapes import (
 )
 
 _LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 500, "default": 100}
-_AFTER: Schema = {"type": "string", "pattern": "^[0-9]{0,18}$"}
+_AFTER: Schema = {"type": "string", "pattern": "^[0-9]{1,18}$"}
 _NOTED = {"why": WHY, "by": BY}
 _TAKEN = an_object({"taken": list_of(ref("Alert"))})
 _ONE: Schema = {"type": "integer", "minimum": 1}
