@@ -19,8 +19,8 @@ from flowy_watch.web.shapes import (
     NAMED,
     NUMBER,
     ONE_END,
+    ROW,
     SCHEMAS,
-    SNAPSHOT,
     TEXT,
     WHY,
     Schema,
@@ -261,7 +261,7 @@ _GROUPS: dict[str, Group] = {
                 "push",
                 "Add snapshots, as `flowy-watch import` does; a moment that is known changes nothing",
                 an_object(_COUNTED | _SKIPPED),
-                an_object({"snapshots": {**list_of(SNAPSHOT), "minItems": 1}}),
+                an_object({"snapshots": {**list_of(ROW), "minItems": 1}}),
                 status=201,
             )
         ],

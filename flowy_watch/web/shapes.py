@@ -167,6 +167,9 @@ SNAPSHOT = an_object(
     },
     needed=["key_id", "at", "spent_today"],
 )
+ROW: Schema = {
+    "anyOf": [SNAPSHOT, {"type": "object", "description": "Any other is left out and named in `skipped`, with why."}]
+}
 _MICRO = maybe("integer", description="Millionths of a credit.")
 _DIGEST = an_object(
     {

@@ -61,6 +61,8 @@ def made_of(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     """What a schema of ours allows; only of the words that our document uses."""
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
+    if "anyOf" in schema:  # the first is what is meant
+        return made_of(schema["anyOf"][0])
     kind = schema["type"]
     if isinstance(kind, list):
         return st.one_of(*(made_of({**schema, "type": one}) for one in kind))
