@@ -6,10 +6,9 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from fcntl import LOCK_EX, LOCK_NB, flock
-from importlib import import_module
 from pathlib import Path
 
 import structlog
@@ -46,7 +45,7 @@ def _run_alone(config: MeterConfig, clock: Clock) -> None:
     # Next to nothing here is garbage that refers to itself, and looking for it among a second's counts takes time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    with listener, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with listener, asyncio.Runner() as runner:
         runner.run(_serve(config, clock, listener))
 
 
@@ -103,14 +102,6 @@ def listener_for(host: str, port: int, environ: Mapping[str, str]) -> socket.soc
         listener.close()
         raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror}; change meter.listen") from error
     return listener
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """uvloop's where it is installed."""
-    with suppress(ImportError):
-        factory: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
-        return factory
-    return asyncio.new_event_loop
 
 
 def _raise_file_limit(wanted: int) -> None:

@@ -122,7 +122,7 @@ class Upstream(asyncio.Protocol):
         tls.connection_lost = connection_lost  # type: ignore[assignment, method-assign]  # of this one alone
 
     def _unread_bytes(self) -> bytes:
-        left = self._transport.get_extra_info("socket")  # uvloop's is closed by now
+        left = self._transport.get_extra_info("socket")
         if not isinstance(left, TransportSocket):
             return b""
         try:
