@@ -319,7 +319,10 @@ class Client(asyncio.Protocol):
             self._connecting = self._upstream_full = False
             self._waiting.clear()
             self._adjust()
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # it has reset the connection, of which the event loop has not heard yet
+                self._transport.abort()
 
 
 def _size(headers: Headers) -> int:

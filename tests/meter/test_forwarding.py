@@ -1,6 +1,7 @@
 """Everything passes the meter as it is, both ways, and nothing that is cut short looks whole."""
 
 import asyncio
+import errno
 import gzip
 import os
 import struct
@@ -284,6 +285,31 @@ def test_an_answer_that_comes_before_the_request_is_whole_reaches_who_still_send
 
     answer, closed = play(scenario())
     assert (answer.status, answer.body, closed) == (413, b'{"error":"too large"}', True)
+
+
+def test_a_client_that_has_reset_its_connection_unheard_takes_nothing_with_it(tmp_path):
+    """The socket knows of a reset before the event loop does: a last word on it then fails."""
+
+    async def hang_up(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    def not_connected():
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    async def scenario():
+        server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+        target = target_of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with metered(tmp_path, target=target) as rig:
+            connection = await rig.connect()
+            await until(lambda: rig.meter.clients)
+            (client,) = rig.meter.clients
+            client._transport.write_eof = not_connected
+            connection.writer.write(request("/f", "PUT", b"x" * 1000)[:-500])
+            await until(lambda: not rig.meter.clients)
+        server.close()
+
+    play(scenario())
 
 
 @pytest.mark.parametrize("resets", [False, True])
