@@ -25,6 +25,7 @@ def build_templates(zone: ZoneInfo) -> Environment:
     environment.filters["percent"] = percent
     environment.filters["per_cent"] = lambda share: f"{whole_per_cent(share):,}"
     environment.filters["whole"] = whole_credits
+    environment.filters["in_column"] = in_column
     environment.filters["who"] = who
     environment.filters["name"] = lambda text: shorten(visible(text or ""))
     return environment
@@ -33,6 +34,13 @@ def build_templates(zone: ZoneInfo) -> Environment:
 def whole_credits(amount: Microcredits) -> str:
     """`6,481`, `12.5`: from a thousand credits on a page's great figures do without the part after the point."""
     return credit_words(amount if abs(amount) < 1000 * CREDIT else round(amount / CREDIT) * CREDIT)
+
+
+def in_column(amount: Microcredits, fractions: bool) -> str:
+    """Spaces as wide as a point and as a figure stand where others in the column have them, so that all align."""
+    words = credit_words(amount)
+    _, point, part = words.partition(".")
+    return words + (("" if point else "\u2008") + "\u2007" * (2 - len(part)) if fractions else "")
 
 
 def whole_per_cent(share: float) -> int:

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from flowy_watch.core.alert import Alert, Status
 from flowy_watch.core.baseline import DAYS
 from flowy_watch.core.provenance import Figure
-from flowy_watch.core.usage import ALL_KEYS, DAY, Microcredits, day_of
+from flowy_watch.core.usage import ALL_KEYS, CREDIT, DAY, Microcredits, day_of
 from flowy_watch.store import Work
 from flowy_watch.store.usage import GOOD
 from flowy_watch.web.sparkline import sparkline
@@ -167,6 +167,7 @@ def _render(site: "Site", visit: Visit, asked: Asked, work: Work, version: str) 
         more_alerts=severities.total() - len(alerts),
         severities=severities,
         keys=listed,
+        fractions=any(line.spent and line.spent % CREDIT for line in listed),
         uncapped=_uncapped(work, listed),
         sparks={number: sparkline([by_day.get(day) for day in days]) for number, by_day in spends.items()},
         known=len(rows),

@@ -12,11 +12,11 @@ from flowy_watch.actions import acknowledge
 from flowy_watch.core.alert import Alert, Change, Status, Transition
 from flowy_watch.core.finding import Finding, Severity
 from flowy_watch.core.provenance import Figure, From, Provenance, Sure
-from flowy_watch.core.usage import ALL_KEYS, Answers, day_of
+from flowy_watch.core.usage import ALL_KEYS, CREDIT, Answers, day_of
 from flowy_watch.ledger import Batch, Ledger, Price, PriceSource
 from flowy_watch.ledger.batch import KeySeen, RunEnded, Seen
 from flowy_watch.render.chart_palette import CHART_STYLE
-from flowy_watch.web.look import STATIC
+from flowy_watch.web.look import STATIC, in_column
 from flowy_watch.web.visit import Role
 from tests.builders import DAY, HOUR, NOON, snapshot
 
@@ -463,3 +463,13 @@ def test_no_other_site_and_no_old_form_blocks_a_key_or_lets_it_through(house: Ho
     nameless = browser.act(path)
     assert nameless.status_code == 422
     assert "key is missing: its name, id, fingerprint or last four characters." in text(nameless.text)
+
+
+def test_amounts_in_a_column_have_their_points_below_each_other() -> None:
+    assert [in_column(round(amount * CREDIT), True) for amount in (12, 903.8, 1928.94, 0.001)] == [
+        "12\u2008\u2007\u2007",
+        "903.8\u2007",
+        "1,928.94",
+        "<0.01",
+    ]
+    assert in_column(12 * CREDIT, False) == "12"
