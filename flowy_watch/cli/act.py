@@ -24,7 +24,7 @@ from flowy_watch.cli.desk import Server, TokenFile, desk_of
 _MINUTE = "%Y-%m-%d %H:%M"
 
 
-@app.command()
+@app.command(short_help="Acknowledge an alert: it is yours, unless it gets worse.")
 def ack(
     context: typer.Context,
     alert: AlertNumber,
@@ -60,7 +60,7 @@ def ack(
         say(f"  the same key, taken on too: {other['id']}: {other['title']}")
 
 
-@app.command()
+@app.command(short_help="Say that an alert is over.")
 def resolve(
     context: typer.Context,
     alert: AlertNumber,
@@ -116,7 +116,7 @@ def silence(
         say("  no key is called so at present; `flowy-watch status` lists them")
 
 
-@app.command()
+@app.command(short_help="Say that a key's unusual use is wanted, until then.")
 def expect(
     context: typer.Context,
     key: Annotated[str, typer.Argument(help="A key's name or id; * matches anything.")],
@@ -167,7 +167,7 @@ def expect(
         say(f"  takes on alert {alert['id']}: {alert['title']}")
 
 
-@app.command()
+@app.command(short_help="End a silence now.")
 def unsilence(
     context: typer.Context,
     silence_id: SilenceNumber,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flowy_watch.settings import Settings
 
 
-@app.command()
+@app.command(short_help="Run the same detectors over history.")
 def backtest(
     context: typer.Context,
     snapshots: Annotated[Path | None, typer.Argument(metavar="[SNAPSHOTS.csv[.gz]]", callback=a_file)] = None,

@@ -26,7 +26,7 @@ def init(context: typer.Context, force: Annotated[bool, typer.Option("--force", 
     say(f"Wrote {path}. Set source.token_file and a channel, then run: flowy-watch check")
 
 
-@app.command()
+@app.command(short_help="Say of each part whether it works, or what to do.")
 def check(context: typer.Context, json: Json = False) -> None:
     """Check configuration, database, source and channels; say for each what to do.
 

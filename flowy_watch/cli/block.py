@@ -10,7 +10,7 @@ from flowy_watch.cli.desk import Server, TokenFile, desk_of
 Key = Annotated[str, typer.Argument(help="A key's name, id, fingerprint, or last four where no other has them.")]
 
 
-@app.command()
+@app.command(short_help="Have the meter refuse a key from its next request on.")
 def block(
     context: typer.Context,
     key: Key,

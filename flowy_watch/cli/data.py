@@ -15,7 +15,7 @@ db = typer.Typer(help="The database: info, upgrade, backup, prune.", no_args_is_
 app.add_typer(db, name="db", rich_help_panel=None)
 
 
-@app.command("import")
+@app.command("import", short_help="Add snapshots from a file.")
 def import_(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(callback=a_file, help="CSV or JSON Lines, .gz too.")],
@@ -108,7 +108,7 @@ def db_info(context: typer.Context, json: Json = False) -> None:
     say(as_json(fields) if json else f"{fields['database']}\n{rows}")
 
 
-@db.command("upgrade")
+@db.command("upgrade", short_help="Bring the schema to this version.")
 def db_upgrade(context: typer.Context) -> None:
     """Bring the schema to this version (`run` and `poll` do so by themselves)."""
     from flowy_watch.app import open_store
@@ -128,7 +128,7 @@ def db_backup(context: typer.Context, file: Annotated[Path, typer.Argument(callb
     say(f"Wrote {file}")
 
 
-@db.command("prune")
+@db.command("prune", short_help="Forget raw snapshots older than store.retain.")
 def db_prune(context: typer.Context) -> None:
     """Forget raw snapshots older than store.retain (the daemon does so every night)."""
     from flowy_watch.app import open_store

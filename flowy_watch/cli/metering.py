@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from flowy_watch.settings.options import MeterSettings
 
 
-@app.command()
+@app.command(short_help="Forward every request to Flowy and count it.")
 def meter(context: typer.Context) -> None:
     """Forward every request to Flowy and count it, until told to stop (SIGTERM)."""
     from flowy_watch.clock import SystemClock

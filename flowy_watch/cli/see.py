@@ -8,7 +8,7 @@ from flowy_watch.cli.common import AlertNumber, Json, app, say, usage
 from flowy_watch.cli.desk import Fields, Server, TokenFile, desk_of
 
 
-@app.command()
+@app.command(short_help="Show the state in one glance.")
 def status(context: typer.Context, json: Json = False, server: Server = None, token_file: TokenFile = None) -> None:
     """Show the state in one glance: last poll, balance, open alerts, deliveries, keys."""
     from flowy_watch.show import as_json, print_status
@@ -58,7 +58,7 @@ def _say_small(found: list[Fields], *, json: bool) -> None:
         say("No small anomalies.")
 
 
-@app.command()
+@app.command(short_help="Say what happened to an alert, and why it was told or not.")
 def why(
     context: typer.Context, alert: AlertNumber, json: Json = False, server: Server = None, token_file: TokenFile = None
 ) -> None:

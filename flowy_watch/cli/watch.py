@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flowy_watch.settings import Settings
 
 
-@app.command()
+@app.command(short_help="Watch until told to stop; SIGHUP reads the configuration.")
 def run(
     context: typer.Context,
     no_web: Annotated[bool, typer.Option("--no-web", help="Without the dashboard.")] = False,
@@ -75,7 +75,7 @@ def migrate_apart(settings: "Settings") -> None:
         os._exit(0)
 
 
-@app.command("open")
+@app.command("open", short_help="Print a link that signs in to the dashboard once.")
 def open_(
     context: typer.Context,
     viewer: Annotated[bool, typer.Option("--viewer", help="A link that may look and not act.")] = False,
@@ -140,7 +140,7 @@ def poll(context: typer.Context, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Serve a local Flowy.")
 def simulate(
     scenario: Annotated[str, typer.Option("--scenario", help="What happens; see --list.")] = "ordinary",
     port: Annotated[int, typer.Option("--port", help="0 takes a free one.", min=0, max=65535)] = 8421,
@@ -165,7 +165,7 @@ def simulate(
     serve_simulator(scenario, port=port, speed=speed, keys=keys, history=history, say=say)
 
 
-@app.command()
+@app.command(short_help="Show the whole product on a simulated day.")
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End by itself; 0 if just the expected alerts came.")] = False,
     inbox: Annotated[Path, typer.Option("--inbox", help="Where messages are kept.")] = Path("inbox"),

@@ -144,6 +144,13 @@ def test_help_lists_every_command() -> None:
     assert "Exit codes: 0 done, 1 failed, 2 wrong usage." in " ".join(said.split())
 
 
+@pytest.mark.parametrize("words", [[], ["db"]])
+def test_the_list_of_commands_is_cut_nowhere(words: list[str]) -> None:
+    said = cli(*words, "--help", env={"COLUMNS": "80"}).out
+    assert "..." not in said.partition("Commands:")[2]
+    assert max(map(len, said.splitlines())) <= 80
+
+
 @pytest.mark.parametrize("words", [[name] for name in COMMANDS] + [["db", name] for name in DB], ids=" ".join)
 def test_every_command_explains_itself(words: list[str]) -> None:
     ran = cli(*words, "--help")
