@@ -35,6 +35,8 @@ class Envelope:
     """The remote id of the message in whose thread this is one line; empty: a message by itself."""
     after: str = ""
     """The remote id of the last message about the same alert; empty where there was none by itself."""
+    written_at: datetime | None = None
+    """When the message was written down, before the first try; None: just now."""
     tries: int = 1
     """The number of this try."""
     settled: Mapping[str, str] = field(default_factory=dict)

@@ -161,7 +161,7 @@ class EmailChannel:
         domain = self._domain
         mail = mime.EmailMessage(policy=_POLICY)
         mail["Message-ID"] = f"<{_token(envelope.outbox_id)}@{domain}>"
-        mail["Date"] = localtime()
+        mail["Date"] = envelope.written_at or localtime()
         mail["From"] = Address(self._sender[0], addr_spec=self._sender[1])
         # RFC 3834: a machine wrote this, so no machine should answer. `Precedence` is left out: it is no standard,
         # and "bulk" sends alerts to where nobody looks.

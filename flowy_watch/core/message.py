@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -81,7 +82,16 @@ class FactsMessage:
     """Every notification that is told; none in a test or a digest."""
 
 
-Words: TypeAlias = SlackMessage | EmailMessage | PlainMessage
-"""What people read."""
+Message: TypeAlias = SlackMessage | EmailMessage | PlainMessage | FactsMessage
 
-Message: TypeAlias = Words | FactsMessage
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A message as every try sends it, whatever happens between the tries."""
+
+    message: Message
+    at: datetime
+    first: bool
+    """Nothing of its thread had been delivered then."""
+    after: str
+    """The remote id of what was the last message about the same alert then; empty where there was none by itself."""

@@ -19,7 +19,7 @@ from flowy_watch.clock import Clock
 from flowy_watch.core.alert import Alert, Change, Status
 from flowy_watch.core.bundle import Form, Waiting
 from flowy_watch.core.hours import Hours
-from flowy_watch.core.message import Dialect, FactsMessage, Message
+from flowy_watch.core.message import Dialect, Message, Written
 from flowy_watch.core.notification import Manner, Notification
 from flowy_watch.core.plan import MOST_UPDATES
 from flowy_watch.core.story import follow_ups
@@ -163,7 +163,9 @@ class Delivery:
             if isinstance(earlier, Receipt):
                 receipt = earlier
             else:
-                message = self._message(claimed)
+                written = self._written(claimed, envelope)
+                message = written.message
+                envelope = replace(envelope, first=written.first, after=written.after, written_at=written.at)
                 seen_twice = earlier is _Unsettled.UNKNOWN and not envelope.update_of
                 receipt = self._channel.send(self._renderer.as_repeat(message) if seen_twice else message, envelope)
         except Refused as error:
@@ -199,21 +201,21 @@ class Delivery:
             first = work.outbox.first_message(self._channel.name, told.alert.id)
         return "" if told.manner is not Manner.POST and first == stands else first
 
-    def _message(self, claimed: Claimed) -> Message:
-        """What people read is written down before the first try: each further one says the same to the letter, though
-        it is another process's, of another version or with another configuration."""
-        if claimed.words:
-            return claimed.words
+    def _written(self, claimed: Claimed, envelope: Envelope) -> Written:
+        """A message is written down before the first try: each further one says the same to the letter, though it is
+        another process's, of another version or with another configuration, and others were told meanwhile."""
+        if claimed.written:
+            return claimed.written
         if claimed.form is Form.ALONE:
             message = self._renderer.render(claimed.notification, self._channel.dialect)
         else:
             message = self._renderer.render_page(
                 claimed.notifications, self._channel.dialect, headline=claimed.headline, form=claimed.form
             )
-        if not isinstance(message, FactsMessage):
-            with self._store.write() as work:
-                work.outbox.freeze(claimed, message)
-        return message
+        written = Written(message, self._clock.now(), envelope.first, envelope.after)
+        with self._store.write() as work:
+            work.outbox.freeze(claimed, written)
+        return written
 
     def _settle(self, claimed: Claimed, envelope: Envelope) -> Receipt | _Unsettled:
         """What an earlier try may have delivered: asked before any resend, where the channel can be asked."""

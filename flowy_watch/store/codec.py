@@ -9,7 +9,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from flowy_watch.core.edition import Issue
 from flowy_watch.core.finding import Finding
-from flowy_watch.core.message import Words
+from flowy_watch.core.message import Written
 from flowy_watch.core.notification import Manner, Notification
 from flowy_watch.core.stop import Stop
 from flowy_watch.core.wobble import STEADY, Wobble
@@ -17,7 +17,8 @@ from flowy_watch.core.wobble import STEADY, Wobble
 _FINDING = TypeAdapter(Finding)
 _NOTIFICATION = TypeAdapter(Notification)
 _ISSUE = TypeAdapter(Issue)
-_WORDS: TypeAdapter[Words] = TypeAdapter(Words, config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
+_BYTES = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+_WRITTEN: TypeAdapter[Written | None] = TypeAdapter(Written | None, config=_BYTES)
 _STOP = TypeAdapter(Stop)
 _WOBBLE = TypeAdapter(Wobble)
 
@@ -64,16 +65,16 @@ def load_notification(payload: dict[str, Any]) -> Notification:
     return _NOTIFICATION.validate_python(payload)
 
 
-def dump_words(words: Words) -> bytes:
-    return zlib.compress(_WORDS.dump_json(words))
+def dump_written(written: Written) -> bytes:
+    return zlib.compress(_WRITTEN.dump_json(written))
 
 
-def load_words(packed: bytes) -> Words:
+def load_written(packed: bytes) -> Written | None:
     """Raises ValueError for what this version cannot read."""
     try:
-        return _WORDS.validate_json(zlib.decompress(packed))
+        return _WRITTEN.validate_json(zlib.decompress(packed))
     except zlib.error as error:
-        raise ValueError(f"packed words cannot be read ({error})") from error
+        raise ValueError(f"a packed message cannot be read ({error})") from error
 
 
 def _unpacked(packed: str) -> Issue:

@@ -28,9 +28,9 @@ from sqlalchemy import (
 
 from flowy_watch.core.alert import Change
 from flowy_watch.core.bundle import Form, Waiting
-from flowy_watch.core.message import Words
+from flowy_watch.core.message import Written
 from flowy_watch.core.notification import TOLD_WITH, Manner, Notification, Told
-from flowy_watch.store.codec import dump_notification, dump_words, load_notification, load_words
+from flowy_watch.store.codec import dump_notification, dump_written, load_notification, load_written
 from flowy_watch.store.tables import OutboxRow
 
 WAITING, SENT, DEAD, WITHHELD = "waiting", "sent", "dead", "withheld"
@@ -64,8 +64,8 @@ class Claimed:
     """The remote id of the last message about this alert alone, whatever this one changes."""
     settled: Mapping[str, str] = field(default_factory=dict)
     """Recipients with whom it is over already, each with why it was refused, which is empty for those who have it."""
-    words: Words | None = None
-    """Of earlier tries: somebody may have read them, and no further try says anything else."""
+    written: Written | None = None
+    """For earlier tries: somebody may have read it, and no further try says anything else."""
 
     @property
     def notification(self) -> Notification:
@@ -276,12 +276,12 @@ class Outbox:
             self._remote_id(told, notices[0].notification),
             told.get(rows[0].alert_id, ""),
             rows[0].settled or {},
-            _words(rows[0].words),
+            _written(rows[0].words),
         )
 
-    def freeze(self, claimed: Claimed, words: Words) -> None:
-        """Every try from now on sends these, whatever version or configuration makes it."""
-        self._set([claimed.outbox_id], words=dump_words(words))
+    def freeze(self, claimed: Claimed, written: Written) -> None:
+        """Every try from now on sends this, whatever version or configuration makes it."""
+        self._set([claimed.outbox_id], words=dump_written(written))
 
     # ── what came of it ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -473,9 +473,9 @@ def _waiting(channel: str) -> Any:
     return and_(_outbox.c.channel == channel, _outbox.c.status == WAITING)
 
 
-def _words(packed: bytes | None) -> Words | None:
+def _written(packed: bytes | None) -> Written | None:
     try:
-        return load_words(packed) if packed else None
+        return load_written(packed) if packed else None
     except ValueError:  # another version's: then they are made anew
         return None
 

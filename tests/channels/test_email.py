@@ -18,6 +18,7 @@ from flowy_watch.channels.email import EmailChannel, EmailConfig
 from flowy_watch.core.message import EmailMessage, Enclosure
 from flowy_watch.errors import Doubtful, Refused, TryLater
 from flowy_watch.simulator.people import MailSink
+from tests.builders import NOON
 
 from .rigs import MAIL, PASSWORD, envelope
 
@@ -120,15 +121,16 @@ def test_nobody_sees_the_other_recipients(sink: MailSink) -> None:
     assert BEN.encode() not in sink.mails[0].raw
 
 
-def test_every_try_of_a_message_is_the_same_mail_but_for_its_date(sink: MailSink) -> None:
+def test_every_try_of_a_message_is_the_same_mail_to_the_last_byte(sink: MailSink) -> None:
     channel = channel_to(sink)
     file = Enclosure("keys.csv", "text/csv", b"key,credits\n")
     message = replace(MAIL, enclosures=(file, replace(file, name="shown.csv", inline=True)))
-    channel.send(message, envelope("n-7"))
-    channel.send(message, envelope("n-7"))
+    channel.send(message, envelope("n-7", written_at=NOON))
+    channel.send(message, envelope("n-7", written_at=NOON))
 
-    first, second = (b"\n".join(line for line in m.raw.splitlines() if line[:5] != b"Date:") for m in sink.mails)
+    first, second = (mail.raw for mail in sink.mails)
     assert first == second
+    assert parsed(sink)["Date"].datetime == NOON
     assert parsed(sink)["Message-ID"] == "<n-7@flowy-watch.example.com>"
 
 

@@ -14,7 +14,7 @@ from flowy_watch.jobs.send import Delivery
 from flowy_watch.render import Reader, Renderer
 from flowy_watch.simulator.people import MailSink
 from flowy_watch.store import Store
-from tests.builders import DAY, MINUTE
+from tests.builders import DAY, MINUTE, NOON
 
 from .outbox_rig import FakeChannel, SetClock, end, outcomes, put
 from .test_undelivered import TitleRenderer
@@ -89,6 +89,8 @@ def test_a_copy_after_a_kill_says_the_same_whatever_changed_before_the_restart(
     Delivery(store, channel_of(sink, [ANA]), other, clock).send_due()
     first, copy, after = (message_from_bytes(mail.raw, policy=policy.default) for mail in sink.mails)
     assert words(first) == words(copy) != words(after)
+    assert sink.mails[0].raw == sink.mails[1].raw
+    assert first["Date"].datetime == NOON  # when it was written down
     assert first["Message-ID"] == copy["Message-ID"] != after["Message-ID"]
 
 
