@@ -184,7 +184,7 @@ class History:
         else:
             self._learn(start, seconds, spent / CREDIT)
         if seconds >= self._mark_from:
-            self._mark(seconds)
+            self._mark(seconds, start, self.total - spent)
         if seconds >= self._tick_end:
             self._tick(seconds)
         if spent and (self._hour_spent > self._room or self.verdict):
@@ -196,8 +196,10 @@ class History:
         self._day_high = counter
         self._day_end = max(self._day_end, _day_end(seconds))
 
-    def _mark(self, seconds: float) -> None:
+    def _mark(self, seconds: float, start: float, before: Microcredits) -> None:
         marks = self._marks
+        if seconds - start > _MARK_EVERY and start > marks[-2]:
+            marks += (start, before)  # else what was spent shortly before a gap would be spread over the gap
         marks += (seconds, self.total)
         self._mark_from = _after(seconds, _MARK_EVERY)
         if len(marks) > 2 * _MOST_MARKS:

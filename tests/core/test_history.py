@@ -65,6 +65,13 @@ def test_spend_within_a_span_between_two_polls_is_taken_from_a_straight_line() -
     assert key.spent_within(15 * MINUTE) == credit(15)
 
 
+def test_spend_shortly_before_a_long_gap_is_not_spread_over_the_gap() -> None:
+    polls = (snapshot(0, NOON), snapshot(970, NOON + MINUTE / 6), snapshot(0, MIDNIGHT + 2 * MINUTE))
+    key = history(*polls, snapshot(400, MIDNIGHT + 3 * MINUTE))
+
+    assert key.spent_within(2 * HOUR) == credit(400)
+
+
 def test_spend_within_a_span_ends_where_watching_began() -> None:
     key = history(snapshot(0), snapshot(60, NOON + HOUR))
 
