@@ -96,6 +96,28 @@ def moot(waiting: Iterable[Waiting], present: Mapping[int, Alert]) -> list[Waiti
     return [row for row, alert in unheard if alert and alert.status is not Status.RESOLVED]
 
 
+def apart(waiting: Iterable[Waiting], present: Mapping[int, Alert]) -> list[Notification]:
+    """News of their own for alerts that were to be told along with one which is away by now, and was never told.
+
+    Of each such group the worst, with the others that still matter. The one that is away then came and went alone.
+    """
+    found = []
+    for rows in _by_alert(waiting):
+        leader = _leader(rows, present)
+        told = leader.notification
+        by_number = len(told.also) == len(told.also_ids)
+        if leader.heard or leader.tracked or not (told.change.is_news and by_number):
+            continue
+        matters = [other for other in _others(told, present) if not other.is_away]
+        alert = present.get(told.alert.id, told.alert)
+        if alert.is_away and matters:
+            worst = max(matters, key=lambda other: other.finding.severity)
+            along = [other for other in matters if other is not worst]
+            titles, numbers = tuple(other.finding.title for other in along), tuple(other.id for other in along)
+            found.append(replace(told, alert=worst, also=titles, also_ids=numbers))
+    return found
+
+
 def most_alone(waiting: Sequence[Waiting], *, changes: bool) -> int:
     """How many news may be a message each; `changes` where the channel can change its messages later.
 

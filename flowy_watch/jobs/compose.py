@@ -7,7 +7,7 @@ from typing import Protocol
 
 from flowy_watch.channels.base import Channel
 from flowy_watch.core.alert import Alert
-from flowy_watch.core.bundle import Form, Waiting, at_present, footless, moot, most_alone, next_bundle, overtaken
+from flowy_watch.core.bundle import Form, Waiting, apart, at_present, footless, moot, most_alone, next_bundle, overtaken
 from flowy_watch.core.hours import Hours
 from flowy_watch.core.message import Dialect
 from flowy_watch.core.notification import Manner, Notification
@@ -67,9 +67,10 @@ def claim(
 
 
 def _compose(work: Work, channel: Channel, deals: Deals, quiet: Hours | None, now: datetime) -> None:
-    waiting = [_as_channel_can(notice, channel) for notice in work.outbox.loose(channel.name, at=now)]
-    waiting = [_once(work, notice) for notice in waiting]
+    waiting = _loose(work, channel, now)
     present = _present(work, [notice.notification for notice in waiting])
+    if work.outbox.add(apart(waiting, present)):
+        waiting = _loose(work, channel, now)
     if quiet and quiet.cover(now):
         held = _too_late(waiting, present, quiet, now)
         work.outbox.hold(held)
@@ -93,6 +94,11 @@ def _compose(work: Work, channel: Channel, deals: Deals, quiet: Hours | None, no
         return
     pages = deals.pages([member.notification for member in members], channel.dialect, bundle.form)
     work.outbox.compose(Page(bundle.form, tuple(members[n] for n in page.places), page.headline) for page in pages)
+
+
+def _loose(work: Work, channel: Channel, now: datetime) -> list[Waiting]:
+    loose = (_as_channel_can(notice, channel) for notice in work.outbox.loose(channel.name, at=now))
+    return [_once(work, notice) for notice in loose]
 
 
 def _told_as_over(work: Work, channel: str, waiting: Sequence[Waiting]) -> dict[str, str]:

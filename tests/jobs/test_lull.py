@@ -58,3 +58,28 @@ def test_what_is_back_before_the_channel_is_is_told_as_if_it_had_never_been_away
     ops.slack.fail(503)
     assert ops.look(5, cap=1000) == []
     assert ops.look(10, cap=100) == [TOLD]
+
+
+def test_what_was_to_be_told_along_and_still_matters_is_told_by_itself(store: Store) -> None:
+    rig, clock = Rig(store, "cap", "safeguard"), SetClock()
+    with FakeSlack() as slack:
+        sender = delivery(store, slack, clock)
+        rig.spend(NOON - MINUTE, 10)
+        slack.fail(503)
+        clock.at = NOON
+        rig.spend(NOON, 170, cap=200)
+        sender.send_due()
+        assert (slack.posts, rig.told()) == ((), [("cap", "opened", 80)])
+
+        clock.at += 5 * MINUTE
+        rig.spend(clock.at, 200, cap=1000)
+        for _ in range(4):
+            sender.send_due()
+            clock.at += MINUTE
+        raised = "INFO render has its daily cap raised from {} credits a day to {} credits a day"
+        assert [post.text for post in slack.posts] == [
+            raised.format("200", "1,000"),
+            raised.format("100", "200"),
+            PASSED,
+        ]
+    assert ("opened", "told with alert 1, which is about the same key") in rig.withheld()
